@@ -1,0 +1,29 @@
+package proto
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// Names of runs and workers become tokens of subjects and of store keys.
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// CheckName refuses a run id or worker name that is no safe token.
+func CheckName(kind, name string) error {
+	if !namePattern.MatchString(name) {
+		return fmt.Errorf("%s %q: use 1 to 63 of a-z, 0-9 and -, beginning with a letter or digit", kind, name)
+	}
+	return nil
+}
+
+// The subjects of a run. A worker's subjects carry its name, so a server's permissions can hold it to them:
+// it publishes tg.<run>.up.<worker>.> and tg.<run>.state.<worker>.*.>, and hears tg.<run>.cmd.>, tg.<run>.red.> and
+// tg.<run>.state.*.<worker>.>.
+func OrdersSubject(run string) string         { return "tg." + run + ".cmd.all" }
+func ReportSubject(run, worker string) string { return "tg." + run + ".up." + worker + ".report" }
+func PartSubject(run, worker string) string   { return "tg." + run + ".up." + worker + ".part" }
+func PullSubject(run, worker string) string   { return "tg." + run + ".up." + worker + ".pull" }
+func ReadySubject(run string) string          { return "tg." + run + ".red.ready" }
+func StateSubject(run, from, to string) string {
+	return "tg." + run + ".state." + from + "." + to + ".get"
+}
