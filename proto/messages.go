@@ -47,6 +47,13 @@ type Lease struct {
 	Worker string `json:"worker"`
 }
 
+// TextLease asks a worker for one lane's text embeddings of Step, which is the open step or the one after it.
+type TextLease struct {
+	Step   int    `json:"step"`
+	Lane   int    `json:"lane"`
+	Worker string `json:"worker"`
+}
+
 // Rates are the numbers of one update, computed by the coordinator alone. Floats travel as IEEE bits.
 type Rates struct {
 	Phase      int    `json:"phase"`       // 1 or 2
@@ -78,8 +85,7 @@ type Orders struct {
 	Digest    string            `json:"digest"`    // parameter digest after Committed, empty while unknown
 	Members   []string          `json:"members"`   // sorted; every one applies every update
 	Leases    []Lease           `json:"leases"`    // of the open step, sorted by lane, then worker
-	Texts     []Lease           `json:"texts"`     // text contributions asked for: step parity is told by TextStep
-	TextStep  []int             `json:"text_step"` // for Texts[i], the step whose captions are wanted (Step or Step+1)
+	Texts     []TextLease       `json:"texts"`     // captions asked for, sorted by step, lane, worker
 	Rates     Rates             `json:"rates"`
 	Base      *Base             `json:"base,omitempty"`  // with Loading
 	Peers     map[string]string `json:"peers,omitempty"` // follower → member to copy state from
