@@ -94,6 +94,14 @@ type Orders struct {
 	Reason    string            `json:"reason,omitempty"`  // with Stopped
 }
 
+// Update describes the update that a worker applied last. Every member reports the same numbers.
+type Update struct {
+	GradNorm float64   `json:"grad_norm"` // before clipping
+	Scale    float64   `json:"scale"`     // w of the masks
+	Bias     float64   `json:"bias"`      // b of the masks
+	Gates    []float64 `json:"gates"`     // tanh of the decoder's gates, in order
+}
+
 // Report is the whole state of one worker. Sequence rises with every change within an instance.
 type Report struct {
 	Worker   string `json:"worker"`
@@ -107,6 +115,8 @@ type Report struct {
 
 	Applied int    `json:"applied"` // the last step whose update this worker has applied; NoStep without state
 	Digest  string `json:"digest"`  // parameter digest after Applied
+
+	Update Update `json:"update"` // what the update of Applied looked like, for metrics
 
 	Step      int    `json:"step"`      // the step that the lists below speak of
 	Forwarded []int  `json:"forwarded"` // lanes whose column sums have been handed to the exchange
