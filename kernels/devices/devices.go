@@ -1,0 +1,87 @@
+package devices
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/textground/textground/kernels"
+	"github.com/textground/textground/kernels/ref"
+)
+
+// rung is one device that can be asked for.
+type rung struct {
+	name string
+	open func(threads int) (kernels.Device, error)
+}
+
+// rungs in order of preference: "auto" opens the first that opens.
+var rungs = []rung{
+	{"ref", func(int) (kernels.Device, error) { return ref.New(), nil }},
+}
+
+// auto stands for the fastest device that opens.
+const auto = "auto"
+
+// Names returns the names that Open takes.
+func Names() []string {
+	names := []string{auto}
+	for _, r := range rungs {
+		names = append(names, r.name)
+	}
+	return names
+}
+
+// Open returns the device called name. threads bounds the processor cores that it uses; 0 means all of them.
+func Open(name string, threads int) (kernels.Device, error) {
+	if name == auto {
+		return openFirst(threads)
+	}
+	for _, r := range rungs {
+		if r.name == name {
+			return r.open(threads)
+		}
+	}
+	return nil, fmt.Errorf("device %q does not exist: did you mean %q? (%s)", name, nearest(name), strings.Join(Names(), ", "))
+}
+
+// openFirst returns the most preferred device that opens, and the last error where none does.
+func openFirst(threads int) (d kernels.Device, err error) {
+	for _, r := range rungs {
+		if d, err = r.open(threads); err == nil {
+			return d, nil
+		}
+	}
+	return nil, err
+}
+
+// nearest returns the valid name at the smallest edit distance.
+func nearest(name string) string {
+	best, least := "", -1
+	for _, valid := range Names() {
+		if d := editDistance(name, valid); least < 0 || d < least {
+			best, least = valid, d
+		}
+	}
+	return best
+}
+
+// editDistance counts the insertions, deletions and replacements of bytes between a and b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1) // distances from a[:i] to each b[:j]
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		corner := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := corner
+			if a[i] != b[j] {
+				replace++
+			}
+			corner = row[j+1]
+			row[j+1] = min(replace, row[j]+1, corner+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,81 @@
+package ref
+
+import (
+	"math"
+
+	"github.com/textground/textground/kernels"
+)
+
+// MatMul adds products in float64 over K in order, then applies the epilogue in float64 and rounds once.
+func (d *device) MatMul(c, a, b kernels.Tensor, m kernels.MatMul) {
+	rows, cols, inner := m.Sizes(c, a, b)
+	left := widened(rowsOf(a))
+	if m.TransA {
+		left = transposed(rowsOf(a)) // [M, K]
+	}
+	right := widened(rowsOf(b))
+	if m.TransB {
+		right = transposed(rowsOf(b)) // [K, N]
+	}
+	out, bias := rowsOf(c), values(m.Bias)
+	parallel(rows, func(r int) {
+		sum := make([]float64, cols)
+		accumulate(sum, left[r*inner:][:inner], right)
+		finish(out.row(r), sum, bias, optionalRow(m.Pre, r), optionalRow(m.Residual, r), m)
+	})
+}
+
+// finish applies the epilogue to one row.
+func finish(out []float32, sum []float64, bias, pre, residual []float32, m kernels.MatMul) {
+	for i, v := range sum {
+		if bias != nil {
+			v += float64(bias[i])
+		}
+		switch {
+		case m.ActGrad == kernels.QuickGELU:
+			v *= quickGELUSlope(float64(pre[i]))
+		case pre != nil:
+			pre[i] = float32(v)
+		}
+		if m.Act == kernels.QuickGELU {
+			v *= sigmoid(1.702 * v)
+		}
+		if residual != nil {
+			v += float64(residual[i])
+		}
+		if m.Add {
+			v += float64(out[i])
+		}
+		out[i] = float32(v)
+	}
+}
+
+func optionalRow(t kernels.Tensor, r int) []float32 {
+	if !t.Present() {
+		return nil
+	}
+	return rowsOf(t).row(r)
+}
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+// quickGELUSlope is the derivative of x*sigmoid(1.702x).
+func quickGELUSlope(x float64) float64 {
+	s := sigmoid(1.702 * x)
+	return s * (1 + 1.702*x*(1-s))
+}
+
+// ColumnSums adds the rows in order.
+func (d *device) ColumnSums(out, x kernels.Tensor) {
+	kernels.Require("ColumnSums: out", out, kernels.Float32, x.Cols())
+	from, to := rowsOf(x), values(out)
+	sum := make([]float64, from.cols)
+	for r := range from.rows {
+		for c, v := range from.row(r) {
+			sum[c] += float64(v)
+		}
+	}
+	for c, v := range sum {
+		to[c] += float32(v)
+	}
+}
