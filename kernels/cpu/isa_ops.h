@@ -1,0 +1,5 @@
+// The list of all operations; included by each isa_*.c.
+#include "op.h"
+#include "simd.h"
+
+#include "apply.c"
