@@ -75,9 +75,12 @@ type Save struct {
 	Writers map[int]string `json:"writers"` // volume → worker
 }
 
-// Orders is the whole will of the coordinator. Sequence rises with every change within an epoch.
+// Orders is the whole will of the coordinator. Sequence rises with every change within an epoch. Turn rises whenever the
+// open step is not the successor of the one before, because the run fell back to an older state or found a newer one: what
+// was contributed in an earlier turn or epoch is gone, and a worker forgets that it sent it.
 type Orders struct {
 	Epoch     uint64            `json:"epoch"`
+	Turn      int               `json:"turn"`
 	Sequence  uint64            `json:"sequence"`
 	Mode      Mode              `json:"mode"`
 	Step      int               `json:"step"`      // the open step
@@ -123,8 +126,9 @@ type Report struct {
 	Done      []int  `json:"done"`      // lanes whose gradients have been handed to the exchange
 	Doing     string `json:"doing"`     // for people: "forward lane 3"
 
-	Saved   int      `json:"saved"`             // step of the save that Volumes speak of; NoStep before the first
-	Volumes []string `json:"volumes,omitempty"` // JSON records of the volumes written for it
-	Failed  string   `json:"failed,omitempty"`  // the error that ends this worker, the first cause
-	Leaving bool     `json:"leaving,omitempty"` // asked to go (SIGTERM): give its lanes away at once
+	Saved   int            `json:"saved"`             // step of the save that Volumes speak of; NoStep before the first
+	Nonce   string         `json:"nonce,omitempty"`   // nonce of that save
+	Volumes map[int]string `json:"volumes,omitempty"` // volume → JSON record of what was written for it
+	Failed  string         `json:"failed,omitempty"`  // the error that ends this worker, the first cause
+	Leaving bool           `json:"leaving,omitempty"` // asked to go (SIGTERM): give its lanes away at once
 }
