@@ -2,6 +2,13 @@ package store_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
 	"testing"
 
 	"github.com/textground/textground/store"
@@ -29,6 +36,38 @@ func TestFaultyWithoutFaultsIsAStore(t *testing.T) {
 	storetest.Run(t, func(*testing.T) store.Store {
 		return storetest.NewFaulty(store.NewMem(), func(storetest.Op) storetest.Fault { return storetest.None })
 	})
+}
+
+func TestALostAnswerOfACreationLooksLikeExistsAndOursIsThere(t *testing.T) {
+	endpoint, access, secret := storetest.StartVersityGW(t)
+	target, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var puts atomic.Int32
+	through := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host // it is signed
+	}}
+	through.ModifyResponse = func(response *http.Response) error {
+		if response.Request.Method == http.MethodPut && puts.Add(1) == 1 {
+			return fmt.Errorf("the answer is lost")
+		}
+		return nil
+	}
+	through.ErrorHandler = func(w http.ResponseWriter, r *http.Request, _ error) { panic(http.ErrAbortHandler) }
+	proxy := httptest.NewServer(through)
+	defer proxy.Close()
+	t.Setenv("TEXTGROUND_S3_ENDPOINT", proxy.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", access)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
+	st := open(t, "s3://"+storetest.Bucket)
+	if err := st.PutNew(t.Context(), "k", []byte("ours")); !errors.Is(err, store.ErrExists) {
+		t.Errorf("got %v", err)
+	}
+	if data, err := store.ReadAll(t.Context(), st, "k"); err != nil || string(data) != "ours" {
+		t.Errorf("got %q, %v", data, err)
+	}
 }
 
 func open(t *testing.T, url string, opts ...store.Option) store.Store {
