@@ -2,7 +2,7 @@
 
 package cpu
 
-// #cgo CFLAGS: -O3 -std=gnu11 -ffp-contract=off -fno-math-errno -fno-trapping-math
+// #cgo CFLAGS: -O3 -std=c11
 // #cgo LDFLAGS: -lm -lpthread
 // #include <stdlib.h>
 // #include <string.h>
@@ -19,6 +19,7 @@ import (
 type device struct {
 	isa     string // instruction set in use: "avx512", "avx2", "neon" or "scalar"
 	threads int
+	pool
 	memory
 }
 
