@@ -1,5 +1,10 @@
 package proto
 
+import (
+	"encoding/json"
+	"fmt"
+)
+
 // Exchange names one kind of data that crosses lanes (design.md section 1).
 type Exchange uint8
 
@@ -131,4 +136,23 @@ type Report struct {
 	Volumes map[int]string `json:"volumes,omitempty"` // volume → JSON record of what was written for it
 	Failed  string         `json:"failed,omitempty"`  // the error that ends this worker, the first cause
 	Leaving bool           `json:"leaving,omitempty"` // asked to go (SIGTERM): give its lanes away at once
+}
+
+// EncodeRates and DecodeRates carry the rates of a step beside its reduced gradient: together they are the log that a
+// follower replays.
+func EncodeRates(r Rates) []byte {
+	data, err := json.Marshal(r)
+	if err != nil {
+		panic(fmt.Sprintf("proto: rates do not encode: %v", err))
+	}
+	return data
+}
+
+// DecodeRates is the inverse of EncodeRates.
+func DecodeRates(data []byte) (Rates, error) {
+	var r Rates
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, fmt.Errorf("rates beside the reduced gradient: %w", err)
+	}
+	return r, nil
 }
