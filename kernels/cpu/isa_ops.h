@@ -3,3 +3,6 @@
 #include "simd.h"
 
 #include "apply.c"
+#include "matmul.c"
+#include "layernorm.c"
+#include "rows.c"

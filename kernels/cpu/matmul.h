@@ -1,0 +1,25 @@
+#ifndef TG_MATMUL_H
+#define TG_MATMUL_H
+
+#include "pool.h"
+
+// tg_matmul computes C[m, n] = A·B with the epilogue of kernels.MatMul. Distances between rows are in floats; absent
+// operands are NULL. Products inside other operations use gemm.h.
+struct tg_matmul {
+  long m, n, k;
+  const float *a, *b;
+  long lda, ldb;
+  int trans_a, trans_b; // A is stored [k, m], B [n, k]
+  float *c;
+  long ldc;
+  const float *bias;
+  float *pre; // written, or read when act_grad is set
+  long ld_pre;
+  int act, act_grad; // QuickGELU, its derivative at pre
+  const float *residual;
+  long ld_residual;
+  int add;
+};
+void tg_matmul(struct tg_pool *pool, const struct tg_matmul *a);
+
+#endif
