@@ -49,7 +49,6 @@ type Data struct {
 	Shards  string  `yaml:"shards" numbers:"no" jsonschema:"description=key prefix of the shards in the store"`
 	World   *World  `yaml:"world,omitempty" jsonschema:"description=draw this synthetic world where the store has no shards yet"`
 	Window  int     `yaml:"window" jsonschema:"description=samples within which order is shuffled"`
-	Shuffle string  `yaml:"shuffle_captions,omitempty" jsonschema:"enum=,enum=control,description=control pairs captions with other images: a run that must not learn"`
 	Augment Augment `yaml:"augment"`
 }
 
@@ -58,6 +57,7 @@ type World struct {
 	Scenes   int    `yaml:"scenes"`
 	Seed     uint64 `yaml:"seed"`
 	PerShard int    `yaml:"per_shard"`
+	Shuffled bool   `yaml:"shuffled,omitempty" jsonschema:"description=give every image the caption of another one: a control that must not learn"`
 }
 
 // Augment is the training augmentation; package dataset documents each field.
@@ -68,11 +68,11 @@ type Augment struct {
 	RatioMin    float64 `yaml:"ratio_min"`
 	RatioMax    float64 `yaml:"ratio_max"`
 	Flip        float64 `yaml:"flip"`
-	RandAugment string  `yaml:"rand_augment"`
-	Erase       float64 `yaml:"erase"`
 	Shift       int     `yaml:"shift"`
 	ShiftStride int     `yaml:"shift_stride"`
+	RandAugment string  `yaml:"rand_augment"`
 	Gain        float64 `yaml:"gain"`
+	Erase       float64 `yaml:"erase"`
 }
 
 // Loss holds the weights of tcl-spec section 3 and the area priors.
