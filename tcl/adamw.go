@@ -1,0 +1,124 @@
+package tcl
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/textground/textground/kernels"
+)
+
+// Optimiser holds AdamW's numbers that stay the same all run long. The last three multiply the rate of a group.
+type Optimiser struct {
+	Beta1, Beta2, Epsilon float64
+	WeightDecay           float64 // on everything except 1-d tensors; scalars do decay, as in the reference
+	Clip                  float64 // largest norm of the whole gradient
+	Gates                 float64 // multiplier of the decoder's gates
+	Sim                   float64 // multiplier of w and b
+	Block                 float64 // multiplier of the masker block
+}
+
+// PaperOptimiser returns the released configuration (tcl-spec section 6).
+func PaperOptimiser() Optimiser {
+	return Optimiser{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-6, WeightDecay: 0.05, Clip: 5, Gates: 1, Sim: 1, Block: 1}
+}
+
+// run is a stretch of the flat vector that is updated with the same numbers.
+type run struct {
+	lo, hi     int
+	decay      float64
+	multiplier float64
+	block      bool
+}
+
+// runs cuts the vector of a phase where the numbers change.
+func (o Optimiser) runs(l layout, phase int) []run {
+	var list []run
+	at := 0
+	for _, p := range l.list {
+		next := o.settings(p)
+		next.block = at < l.block
+		next.lo, next.hi = at, at+p.Len()
+		at = next.hi
+		if next.block && phase == 1 {
+			continue
+		}
+		if n := len(list); n > 0 && list[n-1].joins(next) {
+			list[n-1].hi = next.hi
+			continue
+		}
+		list = append(list, next)
+	}
+	return list
+}
+
+func (r run) joins(next run) bool {
+	return r.decay == next.decay && r.multiplier == next.multiplier && r.block == next.block
+}
+
+// settings says how a parameter is updated.
+func (o Optimiser) settings(p Parameter) run {
+	r := run{multiplier: 1}
+	switch {
+	case strings.HasPrefix(p.Name, simPrefix):
+		r.multiplier = o.Sim
+	case strings.HasSuffix(p.Name, "gate.gate"):
+		r.multiplier = o.Gates
+	case strings.HasPrefix(p.Name, "masker.image_encoder.backbone."):
+		r.multiplier = o.Block
+	}
+	if len(p.Shape) != 1 {
+		r.decay = o.WeightDecay
+	}
+	return r
+}
+
+// Apply updates the parameters from the gradient summed over all lanes and returns its norm before clipping. A gradient
+// that is not finite is refused and changes nothing. Every worker that applies the same bits holds the same bits after.
+func (m *Model) Apply(reduced []float32, phase int, r Rates) (norm float64, err error) {
+	t := m.training
+	if len(reduced) != m.GradientLen(phase) {
+		return 0, fmt.Errorf("update: %d gradients, but phase %d wants %d", len(reduced), phase, m.GradientLen(phase))
+	}
+	grads := t.grads.View(m.layout.offset(phase), len(reduced))
+	m.dev.Upload(grads, reduced)
+	m.dev.SquaredNorm(t.squared, grads)
+	var squared [1]float64
+	if err := m.dev.Download(squared[:], t.squared); err != nil {
+		return 0, fmt.Errorf("gradient norm: %w", err)
+	}
+	norm = math.Sqrt(squared[0])
+	if math.IsNaN(norm) || math.IsInf(norm, 0) {
+		return norm, fmt.Errorf("update: the norm of the reduced gradient is %v", norm)
+	}
+	for _, run := range m.options.Optimiser.runs(m.layout, phase) {
+		m.update(run, r)
+	}
+	return norm, nil
+}
+
+func (m *Model) update(u run, r Rates) {
+	t, o := m.training, m.options.Optimiser
+	count := r.Count
+	if u.block {
+		count = r.BlockCount
+	}
+	part := func(flat kernels.Tensor) kernels.Tensor { return flat.View(u.lo, u.hi-u.lo) }
+	m.dev.AdamW(part(m.params), part(t.m1), part(t.m2), part(t.grads), t.squared, kernels.AdamW{
+		Rate: r.Rate * u.multiplier, Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon, Decay: u.decay,
+		Correction1: 1 - power(o.Beta1, count), Correction2: 1 - power(o.Beta2, count), MaxNorm: o.Clip,
+	})
+}
+
+// power multiplies only, and its conversion keeps the caller's subtraction from being fused into the last product: so
+// every machine gets the same bits.
+func power(x float64, n int) float64 {
+	y := 1.0
+	for ; n > 0; n >>= 1 {
+		if n&1 == 1 {
+			y *= x
+		}
+		x *= x
+	}
+	return float64(y)
+}

@@ -1,0 +1,183 @@
+package tcl
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/textground/textground/checkpoint/safetensors"
+)
+
+// Weight is the value of a named tensor, row-major.
+type Weight struct {
+	Shape  []int
+	Values []float32
+}
+
+// Weights are named tensors on the host. Range over Names, never over the map, where order matters.
+type Weights map[string]Weight
+
+// Names lists the names in order.
+func (w Weights) Names() []string {
+	list := make([]string, 0, len(w))
+	for name := range w {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Flat concatenates the listed tensors.
+func (w Weights) Flat(list []Parameter) []float32 {
+	n := 0
+	for _, p := range list {
+		n += p.Len()
+	}
+	flat := make([]float32, 0, n)
+	for _, p := range list {
+		flat = append(flat, w[p.Name].Values...)
+	}
+	return flat
+}
+
+// Unflatten cuts a flat vector into the listed tensors, which alias it. It is the inverse of Flat.
+func Unflatten(flat []float32, list []Parameter) Weights {
+	w := make(Weights, len(list))
+	for _, p := range list {
+		w[p.Name] = Weight{p.Shape, flat[:p.Len():p.Len()]}
+		flat = flat[p.Len():]
+	}
+	return w
+}
+
+// Check refuses weights in which a listed tensor is missing, has another shape, or holds a value that is not finite. The
+// error names file, tensor and mend.
+func (w Weights) Check(file string, list []Parameter) error {
+	for _, p := range list {
+		have, ok := w[p.Name]
+		if !ok {
+			return fmt.Errorf("%s: tensor %q is missing: take a file that holds it, or mend the sizes of the model", file, p.Name)
+		}
+		if !slices.Equal(have.Shape, p.Shape) {
+			return fmt.Errorf("%s: tensor %q has shape %v, but the model wants %v: take weights of this architecture", file, p.Name, have.Shape, p.Shape)
+		}
+		for i, v := range have.Values {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return fmt.Errorf("%s: tensor %q: value %d is %v: the file is damaged or its training diverged, take an older one", file, p.Name, i, v)
+			}
+		}
+	}
+	return nil
+}
+
+// LoadCLIP takes the frozen CLIP out of a safetensors file called file: OpenAI's names, which may stand behind a common
+// prefix such as "clip.". The sizes come from the shapes, and the head counts from the metadata key "config" (JSON of
+// Config) or, without one, from CLIP's rule of 64 channels a head.
+func LoadCLIP(file string, f *safetensors.File) (Config, Weights, error) {
+	prefix, err := prefixOf(file, f, "visual.conv1.weight")
+	if err != nil {
+		return Config{}, nil, err
+	}
+	cfg, err := clipConfig(file, f, prefix)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	w, err := load(file, f, prefix, CLIPParameters(cfg))
+	return cfg, w, err
+}
+
+// LoadGrounder takes the trainable weights of both phases out of a safetensors file under the reference's names.
+func LoadGrounder(file string, f *safetensors.File, cfg Config) (Weights, error) {
+	prefix, err := prefixOf(file, f, simPrefix+"w")
+	if err != nil {
+		return nil, err
+	}
+	return load(file, f, prefix, Trainables(cfg))
+}
+
+// prefixOf finds what stands before the name that every file of this kind has.
+func prefixOf(file string, f *safetensors.File, landmark string) (string, error) {
+	for _, t := range f.Tensors {
+		if prefix, ok := strings.CutSuffix(t.Name, landmark); ok && !strings.HasPrefix(prefix, "grad.") && !strings.HasPrefix(prefix, "step") {
+			return prefix, nil
+		}
+	}
+	return "", fmt.Errorf("%s: tensor %q is missing: this is no file of such weights, or it uses other names", file, landmark)
+}
+
+func load(file string, f *safetensors.File, prefix string, list []Parameter) (Weights, error) {
+	w := make(Weights, len(list))
+	for _, p := range list {
+		if !f.Has(prefix + p.Name) {
+			continue // Check names it
+		}
+		t, err := f.Tensor(prefix + p.Name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		values, err := t.Float32s()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		w[p.Name] = Weight{t.Shape, values}
+	}
+	return w, w.Check(file, list)
+}
+
+// clipConfig reads the sizes off the shapes.
+func clipConfig(file string, f *safetensors.File, prefix string) (Config, error) {
+	shape := func(name string, rank int) []int {
+		for _, t := range f.Tensors {
+			if t.Name == prefix+name && len(t.Shape) == rank {
+				return t.Shape
+			}
+		}
+		return make([]int, rank) // Check refuses the zero
+	}
+	conv, grid := shape("visual.conv1.weight", 4), shape("visual.positional_embedding", 2)
+	table, context := shape("token_embedding.weight", 2), shape("positional_embedding", 2)
+	cfg := Config{
+		Vision: Vision{Patch: conv[2], Width: conv[0], Embed: shape("visual.proj", 2)[1]},
+		Text:   Text{Context: context[0], Vocab: table[0], Width: table[1]},
+	}
+	side := int(math.Round(math.Sqrt(float64(max(grid[0]-1, 0)))))
+	cfg.Vision.Image = side * cfg.Vision.Patch
+	for slices.ContainsFunc(f.Tensors, named(prefix+imageBlockPrefix(cfg.Vision.Layers)+"ln_1.weight")) {
+		cfg.Vision.Layers++
+	}
+	for slices.ContainsFunc(f.Tensors, named(prefix+textBlockPrefix(cfg.Text.Layers)+"ln_1.weight")) {
+		cfg.Text.Layers++
+	}
+	if err := clipHeads(f, &cfg); err != nil {
+		return cfg, fmt.Errorf("%s: metadata: %w", file, err)
+	}
+	if err := cfg.Check(); err != nil {
+		return cfg, fmt.Errorf("%s: %w: take a file with both CLIP towers under OpenAI's names", file, err)
+	}
+	return cfg, nil
+}
+
+// clipHeads completes what no shape tells.
+func clipHeads(f *safetensors.File, cfg *Config) error {
+	const channelsPerHead = 64
+	cfg.Vision.Heads, cfg.Text.Heads = cfg.Vision.Width/channelsPerHead, cfg.Text.Width/channelsPerHead
+	text, ok := f.Metadata["config"]
+	if !ok {
+		return nil
+	}
+	var said Config
+	if err := json.Unmarshal([]byte(text), &said); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	cfg.Vision.Heads, cfg.Text.Heads = said.Vision.Heads, said.Text.Heads
+	if said != *cfg {
+		return fmt.Errorf("config says %+v, but the shapes say %+v: the file was put together from two models", said, *cfg)
+	}
+	return nil
+}
+
+func named(name string) func(safetensors.Tensor) bool {
+	return func(t safetensors.Tensor) bool { return t.Name == name }
+}
