@@ -19,8 +19,8 @@ func newMaskerMemory(a *arena, rows, width int) maskerMemory {
 	}
 }
 
-// keepingWeights returns memory that also holds what the gradients of the weights need.
-func (m maskerMemory) keepingWeights(a *arena) maskerMemory {
+// keeping returns memory that also holds what the gradients of the weights need.
+func (m maskerMemory) keeping(a *arena) maskerMemory {
 	rows, width := m.normed.Rows(), m.normed.Cols()
 	m.stats, m.mlp.stats = a.floats(rows, 2), a.floats(rows, 2)
 	m.mlp.normed, m.mlp.pre = a.floats(rows, width), a.floats(rows, 4*width)

@@ -14,7 +14,6 @@ type training struct {
 
 	trunk  blockMemory    // of the unmasked pass, which keeps nothing
 	tokens tokenMemory    // of the unmasked pass
-	masker maskerMemory   // shared by all sets
 	masked kernels.Tensor // [B, 3, S, S]: images times hard masks
 
 	sets      []*activations   // grows to KeepPasses
@@ -69,7 +68,6 @@ func newTraining(m *Model) *training {
 		classes: a.rows(b, 0, cfg.tokens()), patchRows: a.alloc(kernels.Int32, b*cfg.patches()),
 		trunk:  newBlockMemory(a, rows, width),
 		tokens: newTokenMemory(a, b, cfg.patches(), cfg.Vision.Patch, width),
-		masker: newMaskerMemory(a, b*cfg.patches(), width),
 		masked: a.floats(b, 3, side, side),
 	}
 	m.dev.Upload(t.patchRows, patchRows(b, cfg.tokens()))
@@ -98,7 +96,7 @@ func newActivations(m *Model, t *training) *activations {
 	return &activations{
 		images: a.floats(b, 3, side, side), noise: a.floats(b, p), texts: a.floats(n, embed),
 		trunk: a.floats(b*cfg.tokens(), width), rows: a.floats(b*cfg.patches(), width),
-		masker: t.masker.keepingWeights(a), decoder: newDecoderMemory(a, b, g, g, width, true),
+		masker: newMaskerMemory(a, b*cfg.patches(), width).keeping(a), decoder: newDecoderMemory(a, b, g, g, width, true),
 		pixels: newProjectionMemory(a, b*p, width, embed).keeping(a),
 		hard:   a.floats(b, p), soft: a.floats(b, p),
 		tower:   newTowerMemory(a, &m.image, t.tokens, t.trunk, b, embed),

@@ -1,0 +1,128 @@
+package golden
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/tcl"
+)
+
+// weights returns the frozen CLIP and the grounder, read from the file or made from its recipe.
+func weights(f *safetensors.File, m metadata) (clip, ground tcl.Weights, err error) {
+	get := func(name string) (tcl.Weight, error) { return stored(f, "in.weights."+name) }
+	if !f.Has("in.weights.masker.sim2mask.w") {
+		recipe, err := readRecipe(f)
+		if err != nil {
+			return nil, nil, err
+		}
+		get = func(name string) (tcl.Weight, error) { return recipe.make(m.Seed, name) }
+	}
+	if clip, err = collect(tcl.CLIPParameters(m.Config), "clip.", get); err != nil {
+		return nil, nil, err
+	}
+	ground, err = collect(tcl.Trainables(m.Config), "", get)
+	return clip, ground, err
+}
+
+func collect(list []tcl.Parameter, prefix string, get func(name string) (tcl.Weight, error)) (tcl.Weights, error) {
+	w := tcl.Weights{}
+	for _, p := range list {
+		value, err := get(prefix + p.Name)
+		if err != nil {
+			return nil, err
+		}
+		w[p.Name] = value
+	}
+	return w, nil
+}
+
+func stored(f *safetensors.File, name string) (tcl.Weight, error) {
+	t, err := f.Tensor(name)
+	if err != nil {
+		return tcl.Weight{}, err
+	}
+	values, err := t.Float32s()
+	return tcl.Weight{Shape: t.Shape, Values: values}, err
+}
+
+// recipe says how each weight is drawn.
+type recipe map[string]ingredient
+
+type ingredient struct {
+	Name      string  `json:"name"`
+	Shape     []int   `json:"shape"`
+	Center    float64 `json:"center"`
+	Halfwidth float64 `json:"halfwidth"`
+}
+
+func readRecipe(f *safetensors.File) (recipe, error) {
+	var list []ingredient
+	if err := json.Unmarshal([]byte(f.Metadata["recipe"]), &list); err != nil {
+		return nil, fmt.Errorf("metadata: recipe: %w", err)
+	}
+	r := recipe{}
+	for _, i := range list {
+		r[i.Name] = i
+	}
+	return r, nil
+}
+
+func (r recipe) make(seed uint64, name string) (tcl.Weight, error) {
+	i, ok := r[name]
+	if !ok {
+		return tcl.Weight{}, fmt.Errorf("metadata: recipe: no weight %q", name)
+	}
+	n := tcl.Parameter{Shape: i.Shape}.Len()
+	return tcl.Weight{Shape: i.Shape, Values: uniform(seed, name, n, i.Center, i.Halfwidth)}, nil
+}
+
+// lane is what one micro-batch puts in.
+type lane struct {
+	tcl.Batch
+	tokens [][]int32
+}
+
+func lanes(f *safetensors.File, m metadata) ([]lane, error) {
+	side, b := m.Vision.Image, m.MicroBatch
+	perImage := 3 * side * side
+	images, err := laneImages(f, m, m.pairs()*perImage)
+	if err != nil {
+		return nil, err
+	}
+	noise, err := sized(f.Float32s, "in.gumbel_u", m.pairs()*m.Positions())
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := sized(f.Int32s, "in.tokens", m.pairs()*m.Text.Context)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]lane, m.MicroBatches)
+	for k := range list {
+		list[k].Batch = tcl.Batch{Lane: k, Images: part(images, k, b*perImage), Noise: part(noise, k, b*m.Positions())}
+		for i := range b {
+			list[k].tokens = append(list[k].tokens, part(tokens, k*b+i, m.Text.Context))
+		}
+	}
+	return list, nil
+}
+
+func laneImages(f *safetensors.File, m metadata, n int) ([]float32, error) {
+	if f.Has("in.image") {
+		return sized(f.Float32s, "in.image", n)
+	}
+	return uniform(m.Seed, "image", n, 0, 2), nil
+}
+
+// sized reads a tensor of n values.
+func sized[T any](read func(string) ([]T, error), name string, n int) ([]T, error) {
+	values, err := read(name)
+	if err == nil && len(values) != n {
+		err = fmt.Errorf("%s has %d values, but the configuration wants %d", name, len(values), n)
+	}
+	return values, err
+}
+
+// part returns slice k of length n.
+func part[T any](x []T, k, n int) []T { return x[k*n : (k+1)*n] }
