@@ -1,0 +1,141 @@
+package core
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/textground/textground/proto"
+)
+
+// stop says that the run must end before its last step.
+type stop struct {
+	outcome Outcome
+	reason  string
+	blocked int // the first step that must not be applied any more
+}
+
+// holdsNextStep reports whether the run ends with the committed step: no lane is computed while its state is sealed. A step
+// whose reduced gradient is there, or that somebody has applied, is finished first.
+func (m *Machine) holdsNextStep() bool {
+	if m.committed >= m.cfg.last() {
+		return true
+	}
+	if m.stop == nil {
+		return false
+	}
+	open := m.committed + 1
+	finish := m.round.opened && m.round.step == open && open < m.stop.blocked && (m.round.complete || len(m.applied()) > 0)
+	return !finish
+}
+
+// stopFor sets the run on its end. The first cause stays.
+func (m *Machine) stopFor(s *stop) {
+	if m.stop != nil || m.phase == over {
+		return
+	}
+	m.stop = s
+	m.because("%s", s.reason)
+	m.note(Note{Kind: Stopping, Text: s.reason})
+}
+
+func (m *Machine) onStopAsked(e StopAsked) {
+	m.stopFor(&stop{outcome: Asked, reason: e.Reason, blocked: math.MaxInt})
+}
+
+// onConflict stops the run before the sum in doubt is applied. Mixed classes differ by nature.
+func (m *Machine) onConflict(e Conflict) {
+	if !e.Node.Valid(m.cfg.Lanes) {
+		return
+	}
+	text := fmt.Sprintf("step %d, %s, %s: %s computed different values", e.Step, e.Exchange, lanesText(allLanes(e.Node.Hi)[e.Node.Lo:]), listText(e.Workers))
+	m.alarm(text)
+	if !m.cfg.Mixed {
+		m.stopFor(&stop{outcome: Failed, reason: text + ": suspect the memory or device of one of them", blocked: e.Step})
+	}
+}
+
+// notFinite stops the run before values that are not finite are applied, and names where they come from.
+func (m *Machine) notFinite(e Progress) {
+	lanes := m.laneList(e.NonFinite)
+	where := fmt.Sprintf("step %d: the sum of the %s is not finite, though every lane is", e.Step, e.Exchange)
+	if len(lanes) > 0 {
+		where = fmt.Sprintf("step %d: %s of %s not finite", e.Step, e.Exchange, lanesText(lanes))
+		if by := m.round.holders(m.round.step, lanes); len(by) > 0 {
+			where += ", computed by " + listText(by)
+		}
+	}
+	m.stopFor(&stop{outcome: Failed, reason: where + m.samplesText(e.Step, lanes), blocked: e.Step})
+}
+
+func (m *Machine) alarm(text string) {
+	m.note(Note{Kind: Alarm, Text: text})
+}
+
+// holdAtEnd ends the run once the committed state is sealed, and gives up where it cannot be.
+func (m *Machine) holdAtEnd() {
+	if !m.holdsNextStep() {
+		m.held = -1
+		return
+	}
+	if m.held < 0 {
+		m.held = m.clock.now
+	}
+	switch {
+	case m.base.Step >= m.committed:
+		m.endSealed()
+	case len(m.writers()) == 0:
+		m.endUnsealed("no member holds exactly that state")
+	case m.clock.now-m.held >= m.cfg.SealWithin:
+		m.endUnsealed(fmt.Sprintf("not sealed within %v: %s", m.cfg.SealWithin, m.saveWaitsFor()))
+	case m.save == nil || m.save.order.Step != m.committed:
+		m.orderSave()
+	}
+}
+
+// endSealed ends a run whose committed state needs no further save.
+func (m *Machine) endSealed() {
+	if m.stop == nil {
+		m.end(Done, fmt.Sprintf("%d steps are committed and sealed", m.committed+1))
+		return
+	}
+	m.end(m.stop.outcome, m.stop.reason+"; "+m.sealedText())
+}
+
+func (m *Machine) endUnsealed(why string) {
+	reason := fmt.Sprintf("the state after step %d is lost: %s; %s", m.committed, why, m.sealedText())
+	if m.stop == nil {
+		m.end(Failed, reason)
+		return
+	}
+	m.end(m.stop.outcome, m.stop.reason+"; "+reason)
+}
+
+func (m *Machine) sealedText() string {
+	if m.base.Step == proto.Initial {
+		return "nothing is sealed yet"
+	}
+	return fmt.Sprintf("the state after step %d is sealed", m.base.Step)
+}
+
+// end is the end of the run: the orders say so from now on.
+func (m *Machine) end(outcome Outcome, reason string) {
+	m.phase, m.mode, m.reason = over, proto.Stopped, reason
+	if outcome == Done {
+		m.mode = proto.Finished
+	}
+	m.because("%s", reason)
+	m.finish = &Finish{Outcome: outcome, Reason: reason, Sealed: m.base.Step}
+}
+
+// saveWaitsFor names what the save under way still needs.
+func (m *Machine) saveWaitsFor() string {
+	if m.save == nil {
+		return "no save is under way"
+	}
+	for v := range m.cfg.Volumes {
+		if _, written := m.save.records[v]; !written {
+			return fmt.Sprintf("volume %d of %s", v, m.save.order.Writers[v])
+		}
+	}
+	return "the manifest is being written"
+}

@@ -1,0 +1,116 @@
+package core
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/textground/textground/proto"
+)
+
+// save is the checkpoint under way; there is at most one.
+type save struct {
+	order   proto.Save
+	since   time.Duration // machine time when it was ordered
+	records map[int]string
+	sealing bool // all volumes are written; the shell writes the manifest
+}
+
+// orderSave orders a checkpoint of the committed state, with the volumes spread over the members that hold it, in name
+// order. If another save is under way this one is skipped, unless the run ends with it.
+func (m *Machine) orderSave() {
+	if m.save != nil && !m.holdsNextStep() {
+		text := fmt.Sprintf("the save after step %d is skipped: the one after step %d is still under way", m.committed, m.save.order.Step)
+		m.note(Note{Kind: Skipped, Text: text})
+		return
+	}
+	if m.save != nil {
+		m.abandonSave("the run ends with a newer one")
+	}
+	writers := m.writers()
+	if len(writers) == 0 {
+		return
+	}
+	m.saves++
+	order := proto.Save{Step: m.committed, Nonce: fmt.Sprintf("e%d-%d", m.cfg.Epoch, m.saves), Writers: map[int]string{}}
+	for v := range m.cfg.Volumes {
+		order.Writers[v] = writers[v%len(writers)]
+	}
+	m.save = &save{order: order, since: m.clock.now, records: map[int]string{}}
+	m.because("save %s of the state after step %d", order.Nonce, order.Step)
+}
+
+// writers lists the members that hold the committed state and nothing newer.
+func (m *Machine) writers() []string {
+	var names []string
+	for _, name := range m.members {
+		if m.workers[name].report.Applied == m.committed {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// takeRecords takes in the volumes that a worker has written.
+func (m *Machine) takeRecords(r proto.Report) {
+	if m.save == nil || m.save.sealing || r.Nonce != m.save.order.Nonce {
+		return
+	}
+	for v, writer := range m.save.order.Writers {
+		if record, written := r.Volumes[v]; written && writer == r.Worker {
+			m.save.records[v] = record
+		}
+	}
+}
+
+// keepSave seals the save whose volumes are all written and gives up one that has lost a writer or takes too long.
+func (m *Machine) keepSave() {
+	s := m.save
+	if s == nil || s.sealing {
+		return
+	}
+	if len(s.records) == m.cfg.Volumes {
+		s.sealing = true
+		m.do(Seal{Step: s.order.Step, Nonce: s.order.Nonce, Records: maps.Clone(s.records), Why: "all volumes are written"})
+		return
+	}
+	if m.clock.now-s.since >= m.cfg.SaveWithin {
+		m.abandonSave(fmt.Sprintf("not written within %v", m.cfg.SaveWithin))
+		return
+	}
+	for v := range m.cfg.Volumes {
+		if _, written := s.records[v]; !written && !m.isMember(s.order.Writers[v]) {
+			m.abandonSave(fmt.Sprintf("%s, the writer of volume %d, is no member any more", s.order.Writers[v], v))
+			return
+		}
+	}
+}
+
+// onSealed makes a sealed checkpoint the base.
+func (m *Machine) onSealed(e Sealed) {
+	current := m.save != nil && m.save.order.Nonce == e.Nonce
+	if current {
+		m.save = nil
+	}
+	if e.Err != nil {
+		text := fmt.Sprintf("the save after step %d could not be sealed: %v", e.Step, e.Err)
+		m.note(Note{Kind: Abandoned, Text: text})
+		if current && m.phase == holding && m.holdsNextStep() && e.Step == m.committed {
+			m.end(Failed, text)
+		}
+		return
+	}
+	if e.Step > m.base.Step {
+		m.base = proto.Base{Step: e.Step, Manifest: e.Manifest}
+	}
+	m.because("the save after step %d is sealed", e.Step)
+	m.note(Note{Kind: Saved, Text: fmt.Sprintf("the state after step %d is sealed: %s", e.Step, e.Manifest)})
+}
+
+func (m *Machine) abandonSave(why string) {
+	s := m.save
+	m.save = nil
+	m.because("save %s abandoned", s.order.Nonce)
+	m.do(Abandon{Step: s.order.Step, Nonce: s.order.Nonce, Why: why})
+	m.note(Note{Kind: Abandoned, Text: fmt.Sprintf("the save after step %d is abandoned: %s", s.order.Step, why)})
+}
