@@ -165,22 +165,22 @@ func (e *cachedShard) read(at span) ([]byte, error) {
 	return data, nil
 }
 
-// recheck reads a shard in the cache again and replaces it if its bytes have changed, by a bad disk for instance. It
-// reports whether it did.
-func (c *shardCache) recheck(ctx context.Context, e *cachedShard) (replaced bool, err error) {
+// recheck reads a shard in the cache again, and fetches it again if its bytes have changed, by a bad disk for instance.
+func (c *shardCache) recheck(ctx context.Context, e *cachedShard) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err = checkBook(e.book, e.shard); err == nil {
-		return false, nil
+	unsound := checkBook(e.book, e.shard)
+	if unsound == nil {
+		return nil
 	}
-	c.log.Warn("a shard changed in the cache and is fetched again", "shard", e.shard.Name, "reason", err)
+	c.log.Warn("a shard changed in the cache and is fetched again", "shard", e.shard.Name, "reason", unsound)
 	c.shelf.remove(e.shard)
 	b, err := c.load(ctx, e.shard)
 	if err != nil {
-		return false, err
+		return err
 	}
 	e.book = b // the old one closes itself when the last reader has left it
-	return true, nil
+	return nil
 }
 
 // load takes a shard from the shelf, or fetches it. Wrong bytes are fetched once more, since the way here may be to

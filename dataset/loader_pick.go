@@ -31,8 +31,8 @@ func (l *Loader) pick(ctx context.Context, id SampleID) (picked, error) {
 	return picked{}, &ShardError{Shard: e.shard.Name, Rule: fmt.Sprintf("none of its %d samples can be used", e.shard.Samples), Mend: "look at it with textground data verify, then leave it out and run textground data index"}
 }
 
-// judge decodes one sample, or returns a *badSample after noting it. The shard's bytes are checked once more before a
-// sample is condemned: a cache that changed must not look like bad data.
+// judge decodes one sample, or returns a *badSample after noting it. The shard's bytes are checked once more and decoded
+// again before a sample is condemned: a cache that changed must not look like bad data.
 func (l *Loader) judge(ctx context.Context, e *cachedShard, id SampleID) (picked, error) {
 	if bad := l.ledger.verdict(id); bad != nil {
 		return picked{}, bad
@@ -40,13 +40,10 @@ func (l *Loader) judge(ctx context.Context, e *cachedShard, id SampleID) (picked
 	s, err := l.decode(ctx, e, id)
 	bad := (*badSample)(nil)
 	if errors.As(err, &bad) {
-		replaced, recheckErr := l.cache.recheck(ctx, e)
-		if recheckErr != nil {
-			return picked{}, recheckErr
+		if err := l.cache.recheck(ctx, e); err != nil {
+			return picked{}, err
 		}
-		if replaced {
-			s, err = l.decode(ctx, e, id)
-		}
+		s, err = l.decode(ctx, e, id)
 	}
 	if err != nil && !errors.As(err, &bad) {
 		return picked{}, err
