@@ -131,11 +131,12 @@ type Report struct {
 	Done      []int  `json:"done"`      // lanes whose gradients have been handed to the exchange
 	Doing     string `json:"doing"`     // for people: "forward lane 3"
 
-	Saved   int            `json:"saved"`             // step of the save that Volumes speak of; NoStep before the first
-	Nonce   string         `json:"nonce,omitempty"`   // nonce of that save
-	Volumes map[int]string `json:"volumes,omitempty"` // volume → JSON record of what was written for it
-	Failed  string         `json:"failed,omitempty"`  // the error that ends this worker, the first cause
-	Leaving bool           `json:"leaving,omitempty"` // asked to go (SIGTERM): give its lanes away at once
+	Saved      int            `json:"saved"`                 // step of the save that Volumes speak of; NoStep before the first
+	Nonce      string         `json:"nonce,omitempty"`       // nonce of that save
+	Volumes    map[int]string `json:"volumes,omitempty"`     // volume → JSON record of what was written for it
+	SaveFailed string         `json:"save_failed,omitempty"` // why a volume of that save could not be written
+	Failed     string         `json:"failed,omitempty"`      // the error that ends this worker, the first cause
+	Leaving    bool           `json:"leaving,omitempty"`     // asked to go (SIGTERM): give its lanes away at once
 }
 
 // EncodeRates and DecodeRates carry the rates of a step beside its reduced gradient: together they are the log that a
