@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -167,7 +168,10 @@ func (d *directory) name(scratch, target string, move func(from, to string) erro
 	}
 	if err := d.syncDir(filepath.Dir(target)); err != nil {
 		// Not known to be durable, so not published: a later success must not rest on this failure.
-		return fmt.Errorf("make its name durable: %w", errors.Join(err, os.Remove(target)))
+		if removal := os.Remove(target); removal != nil {
+			return fmt.Errorf("make its name durable: %w, and take it back: %w", err, removal)
+		}
+		return fmt.Errorf("make its name durable: %w", err)
 	}
 	return nil
 }
@@ -244,7 +248,7 @@ func (d *directory) list(ctx context.Context, prefix string) ([]Info, error) {
 		if ok && strings.HasPrefix(info.Key, prefix) {
 			out = append(out, info)
 		}
-		return errors.Join(err, ctx.Err())
+		return cmp.Or(err, ctx.Err())
 	})
 	sortByKey(out)
 	return out, err

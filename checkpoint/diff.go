@@ -1,0 +1,56 @@
+package checkpoint
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// TensorDiff compares one tensor of two states.
+type TensorDiff struct {
+	Tensor    string  // "param/…", "m1/…" or "m2/…"
+	Different int     // elements whose bits differ
+	MaxAbs    float64 // largest absolute difference; NaN if a NaN stands on one side only
+}
+
+// Equal tells whether all bits are the same.
+func (d TensorDiff) Equal() bool { return d.Different == 0 }
+
+// Diff compares two states of the same parameters tensor by tensor, parameters first, in name order.
+func Diff(a, b *State) ([]TensorDiff, error) {
+	if !slices.Equal(a.Names, b.Names) {
+		return nil, fmt.Errorf("the states of steps %d and %d have different parameters: %s", a.Step, b.Step, firstDifference(a.Names, b.Names))
+	}
+	var diffs []TensorDiff
+	for _, kind := range kinds {
+		for i, name := range a.Names {
+			item := Item{Kind: kind, Name: name, Shape: a.Shapes[i]}
+			if !slices.Equal(a.Shapes[i], b.Shapes[i]) {
+				return nil, fmt.Errorf("parameter %q has the shapes %v and %v", name, a.Shapes[i], b.Shapes[i])
+			}
+			diffs = append(diffs, diffTensor(item.tensorName(), a.of(kind)[i], b.of(kind)[i]))
+		}
+	}
+	return diffs, nil
+}
+
+func firstDifference(a, b []string) string {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("%q and %q", a[i], b[i])
+		}
+	}
+	return fmt.Sprintf("%d and %d of them", len(a), len(b))
+}
+
+func diffTensor(name string, a, b []float32) TensorDiff {
+	d := TensorDiff{Tensor: name}
+	for i := range a {
+		if math.Float32bits(a[i]) == math.Float32bits(b[i]) {
+			continue
+		}
+		d.Different++
+		d.MaxAbs = math.Max(d.MaxAbs, math.Abs(float64(a[i])-float64(b[i])))
+	}
+	return d
+}

@@ -1,0 +1,113 @@
+package checkpoint
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+)
+
+// State is what training needs to go on after Step committed steps: all trainable parameters of both phases with their
+// AdamW moments. The slices run in parallel, in name order.
+type State struct {
+	Step    int
+	Names   []string
+	Shapes  [][]int
+	Params  [][]float32
+	M1, M2  [][]float32 // first and second moments
+	Updates []int       // how many optimiser updates each parameter has had
+}
+
+// Check refuses a state whose slices do not run in parallel, or whose names are not in order.
+func (s *State) Check() error {
+	n := len(s.Names)
+	if len(s.Shapes) != n || len(s.Params) != n || len(s.M1) != n || len(s.M2) != n || len(s.Updates) != n {
+		return fmt.Errorf("state of step %d: %d names, %d shapes, %d parameters, %d and %d moments, %d update counts", s.Step, n, len(s.Shapes), len(s.Params), len(s.M1), len(s.M2), len(s.Updates))
+	}
+	for i, name := range s.Names {
+		if i > 0 && s.Names[i-1] >= name {
+			return fmt.Errorf("state of step %d: the names %q and %q are not in order", s.Step, s.Names[i-1], name)
+		}
+		if size := elements(s.Shapes[i]); len(s.Params[i]) != size || len(s.M1[i]) != size || len(s.M2[i]) != size {
+			return fmt.Errorf("state of step %d: parameter %q of shape %v has %d values and %d and %d moments", s.Step, name, s.Shapes[i], len(s.Params[i]), len(s.M1[i]), len(s.M2[i]))
+		}
+	}
+	return nil
+}
+
+func elements(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// CopyFrom makes s an independent copy of other. Memory that s has already is used again, as touching fresh memory would
+// stall a step twenty times as long.
+func (s *State) CopyFrom(other *State) {
+	s.Step = other.Step
+	s.Names = append(s.Names[:0], other.Names...)
+	s.Shapes = append(s.Shapes[:0], other.Shapes...)
+	s.Updates = append(s.Updates[:0], other.Updates...)
+	s.Params = copyInto(s.Params, other.Params)
+	s.M1 = copyInto(s.M1, other.M1)
+	s.M2 = copyInto(s.M2, other.M2)
+}
+
+func copyInto(into, from [][]float32) [][]float32 {
+	into = slices.Grow(into[:0], len(from))[:len(from)]
+	for i, values := range from {
+		into[i] = append(into[i][:0], values...)
+	}
+	return into
+}
+
+// Values is the source that WriteVolume asks for a state's items.
+func (s *State) Values(item Item) []float32 {
+	i, found := slices.BinarySearch(s.Names, item.Name)
+	if !found {
+		panic(fmt.Sprintf("checkpoint: the state of step %d has no parameter %q", s.Step, item.Name))
+	}
+	return s.of(item.Kind)[i]
+}
+
+func (s *State) of(kind Kind) [][]float32 {
+	switch kind {
+	case Param:
+		return s.Params
+	case FirstMoment:
+		return s.M1
+	case SecondMoment:
+		return s.M2
+	}
+	panic(fmt.Sprintf("checkpoint: there is no kind %q", kind))
+}
+
+// ParamsSHA256 is the digest people compare: SHA-256 over all trainable parameters in name order as float32 little-endian,
+// in lower-case hexadecimal. Names and shapes are not part of it.
+func ParamsSHA256(params [][]float32) string {
+	hash := sha256.New()
+	var block []byte
+	for _, values := range params {
+		for chunk := range slices.Chunk(values, 16<<10) {
+			block = appendFloats(block[:0], chunk)
+			hash.Write(block)
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+func appendFloats(block []byte, values []float32) []byte {
+	block, err := binary.Append(block, binary.LittleEndian, values)
+	if err != nil {
+		panic(fmt.Sprintf("checkpoint: encode %d values: %v", len(values), err))
+	}
+	return block
+}
+
+func digestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
