@@ -94,6 +94,7 @@ func (m *Machine) loseState(gone []string) {
 		}
 	}
 	m.peers, m.held = nil, -1
+	m.round.leases = m.round.leases[:0:0]
 	if m.save != nil && !m.save.sealing {
 		m.abandonSave("all its writers are gone")
 	}
@@ -121,6 +122,7 @@ func (m *Machine) settleWhenDue() {
 
 func (m *Machine) loadBase(why string) {
 	m.phase, m.until = loading, m.clock.now+m.cfg.WaitFor
+	m.committed, m.digest = m.base.Step, m.known[m.base.Step]
 	m.because("everybody loads the state after step %d: %s", m.base.Step, why)
 }
 

@@ -12,6 +12,7 @@ type departure struct {
 	why    string
 	step   int
 	lanes  []int // missing ones of the open step that it held
+	at     int   // place of its note among the actions
 }
 
 // toll counts the processes that died under each lane of one step.
@@ -28,9 +29,14 @@ func (t *toll) takeBack(process string) {
 
 // depart notes that a worker has gone and counts it under the lanes it was computing, unless it went in peace.
 func (m *Machine) depart(w *worker, kind Kind, why string) {
+	if m.phase == over {
+		return // when the run is over everybody goes
+	}
 	name := w.report.Worker
 	d := departure{worker: name, kind: kind, why: why, step: m.round.step, lanes: m.round.missingOf(name)}
+	d.at = len(m.actions)
 	m.departed = append(m.departed, d)
+	m.note(Note{Kind: kind, Worker: name, Lanes: d.lanes})
 	if kind != Left && m.phase == holding {
 		m.countDeath(name+"/"+w.report.Instance, d.lanes)
 	}
@@ -67,11 +73,8 @@ func (m *Machine) countDeath(process string, lanes []int) {
 	m.stopFor(&stop{outcome: Failed, reason: reason, blocked: m.round.step})
 }
 
-// noteDepartures writes down who has gone and to whom the lanes went. When the run is over everybody goes.
-func (m *Machine) noteDepartures() {
-	if m.phase == over {
-		m.departed = nil
-	}
+// nameDepartures completes the notes of who has gone with where the lanes went.
+func (m *Machine) nameDepartures() {
 	for _, d := range m.departed {
 		text := fmt.Sprintf("%s %s: %s", d.worker, verbOf[d.kind], d.why)
 		if len(d.lanes) > 0 {
@@ -82,7 +85,9 @@ func (m *Machine) noteDepartures() {
 				text += " wait for a worker"
 			}
 		}
-		m.note(Note{Kind: d.kind, Worker: d.worker, Lanes: d.lanes, Text: text})
+		note := m.actions[d.at].(Note)
+		note.Text = text
+		m.actions[d.at] = note
 	}
 	m.departed = nil
 }

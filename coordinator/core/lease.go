@@ -27,6 +27,7 @@ func assign(previous, members []string, lanes int) []string {
 			order = append(order, name)
 		}
 	}
+	order = order[:min(len(order), lanes)]
 	owners := make([]string, lanes)
 	for i, name := range order {
 		for k := i * lanes / len(order); k < (i+1)*lanes/len(order); k++ {
@@ -42,12 +43,12 @@ func (m *Machine) leaseLanes() {
 	if !m.round.opened || len(m.members) == 0 {
 		return
 	}
-	if m.round.leases == nil {
+	if m.round.fresh {
 		m.leaseAll()
 		return
 	}
 	kept := slices.DeleteFunc(slices.Clone(m.round.leases), func(l proto.Lease) bool { return !m.isMember(l.Worker) })
-	if len(kept) == len(m.round.leases) {
+	if len(kept) == len(m.round.leases) && len(kept) > 0 {
 		return
 	}
 	var orphans []int
@@ -70,6 +71,7 @@ func (m *Machine) leaseAll() {
 	for lane, name := range m.home.owners {
 		leases[lane] = proto.Lease{Lane: lane, Worker: name}
 	}
+	m.round.fresh = false
 	m.setLeases(leases)
 }
 

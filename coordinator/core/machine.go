@@ -71,6 +71,7 @@ func New(cfg Config) (*Machine, error) {
 	}
 	if cfg.Epoch > 1 {
 		m.until = cfg.CollectFor
+		m.because("coordinators came before this one: who holds which state?")
 	} else {
 		m.loadBase("this is the run's first coordinator, so nobody holds state")
 	}
@@ -106,7 +107,9 @@ func (m *Machine) Handle(e Event) []Action {
 
 // decide draws the conclusions from all facts known.
 func (m *Machine) decide() {
-	m.dropMembers()
+	if m.phase == holding {
+		m.dropMembers()
+	}
 	switch m.phase {
 	case collecting:
 		m.settleWhenDue()
@@ -118,7 +121,7 @@ func (m *Machine) decide() {
 			next()
 		}
 	}
-	m.noteDepartures()
+	m.nameDepartures()
 	m.publish()
 }
 
@@ -165,9 +168,9 @@ func (m *Machine) reasons(changed bool) string {
 	case why != "":
 		return why
 	case changed:
-		return "what is missing has changed"
+		return "lists have changed"
 	}
-	return "sent again"
+	return "sent again, in case they were lost"
 }
 
 // clock is the machine's own time. A coordinator that was paused itself must not take its workers for silent, so a gap

@@ -16,6 +16,7 @@ type worker struct {
 	silent  bool            // unheard for too long
 	ended   bool            // this process reported the error that ended it
 	refused string          // why this process may not take part
+	renewed bool            // a new process; if its name is a member's, that was its predecessor
 	past    map[string]bool // instances that were replaced: their late reports say nothing
 }
 
@@ -58,7 +59,11 @@ func (m *Machine) onReported(e Reported) {
 
 // fence ends a coordinator that others have replaced: determinism makes its late messages harmless, silence keeps them few.
 func (m *Machine) fence(r proto.Report) {
+	already := m.phase == over
 	m.phase = fenced
+	if already {
+		return
+	}
 	m.do(Finish{Outcome: Fenced, Sealed: m.base.Step,
 		Reason: fmt.Sprintf("%s follows the coordinator of epoch %d; this one has epoch %d and ends", r.Worker, r.Epoch, m.cfg.Epoch)})
 }
@@ -69,7 +74,7 @@ func (m *Machine) replace(w *worker) {
 		m.depart(w, Died, "a new process has taken its name")
 	}
 	w.past[w.report.Instance] = true
-	w.silent, w.ended, w.refused = false, false, ""
+	w.silent, w.ended, w.refused, w.renewed = false, false, "", true
 }
 
 // noticeSilence marks the workers that have not been heard for too long.
@@ -133,14 +138,14 @@ func (m *Machine) noticeEnd(w *worker) {
 
 // dropMembers removes from the members whoever is unfit or no longer holds the state.
 func (m *Machine) dropMembers() {
-	if m.phase != holding {
-		return
-	}
 	stay := slices.DeleteFunc(slices.Clone(m.members), func(name string) bool { return !m.holdsState(m.workers[name]) })
 	if len(stay) == len(m.members) {
 		return
 	}
 	gone := slices.DeleteFunc(slices.Clone(m.members), func(name string) bool { return slices.Contains(stay, name) })
+	for _, name := range gone {
+		m.workers[name].renewed = false
+	}
 	m.members = stay
 	m.because("%s no member any more", areList(gone))
 	if len(stay) == 0 {
@@ -150,7 +155,7 @@ func (m *Machine) dropMembers() {
 
 // holdsState reports whether a member still is one: it holds the committed state or has applied the open step to it.
 func (m *Machine) holdsState(w *worker) bool {
-	return w.fit() && (w.report.Applied == m.committed && m.matches(w) || w.report.Applied == m.committed+1)
+	return w.fit() && !w.renewed && (w.report.Applied == m.committed && m.matches(w) || w.report.Applied == m.committed+1)
 }
 
 // matches reports whether a worker's digest is the committed one. Mixed classes have digests of their own.
@@ -176,6 +181,7 @@ func (m *Machine) admit() {
 func (m *Machine) join(name string) {
 	at, _ := slices.BinarySearch(m.members, name)
 	m.members = slices.Insert(slices.Clone(m.members), at, name)
+	m.workers[name].renewed = false
 	m.because("%s joins", name)
 	m.note(Note{Kind: Joined, Worker: name, Text: fmt.Sprintf("%s joins with the state after step %d", name, m.committed)})
 }

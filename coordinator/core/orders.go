@@ -39,6 +39,8 @@ func (m *Machine) currentMode() proto.Mode {
 		return proto.Loading
 	case m.phase == over:
 		return m.mode
+	case m.phase == fenced:
+		return proto.Stopped
 	case m.holdsNextStep():
 		return proto.Sealing
 	}

@@ -12,6 +12,7 @@ import (
 type round struct {
 	step      int
 	opened    bool
+	fresh     bool     // no lane has been leased yet
 	missing   [4][]int // by exchange: lanes that are not in, sorted; replaced, never changed in place
 	nextTexts []int    // the same for the texts of step+1
 	complete  bool     // the reduced gradient can be had
@@ -33,7 +34,7 @@ func allLanes(n int) []int {
 func (m *Machine) openStep() {
 	step := m.committed + 1
 	all := allLanes(m.cfg.Lanes)
-	next := round{step: step, opened: true, missing: [4][]int{proto.Texts: all, proto.Columns: all, proto.Gradients: all}, nextTexts: all, since: m.clock.now}
+	next := round{step: step, opened: true, fresh: true, missing: [4][]int{proto.Texts: all, proto.Columns: all, proto.Gradients: all}, nextTexts: all, since: m.clock.now}
 	if m.round.opened && m.round.step == step-1 {
 		next.missing[proto.Texts] = m.round.nextTexts
 	}

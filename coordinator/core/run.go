@@ -95,14 +95,14 @@ func (m *Machine) holdAtEnd() {
 // endSealed ends a run whose committed state needs no further save.
 func (m *Machine) endSealed() {
 	if m.stop == nil {
-		m.end(Done, fmt.Sprintf("%d steps are committed and sealed", m.committed+1))
+		m.end(Done, fmt.Sprintf("all steps up to %d are committed and sealed", m.committed))
 		return
 	}
 	m.end(m.stop.outcome, m.stop.reason+"; "+m.sealedText())
 }
 
 func (m *Machine) endUnsealed(why string) {
-	reason := fmt.Sprintf("the state after step %d is lost: %s; %s", m.committed, why, m.sealedText())
+	reason := fmt.Sprintf("the state after step %d could not be sealed: %s; %s", m.committed, why, m.sealedText())
 	if m.stop == nil {
 		m.end(Failed, reason)
 		return
@@ -123,7 +123,7 @@ func (m *Machine) end(outcome Outcome, reason string) {
 	if outcome == Done {
 		m.mode = proto.Finished
 	}
-	m.because("%s", reason)
+	m.why = []string{reason}
 	m.finish = &Finish{Outcome: outcome, Reason: reason, Sealed: m.base.Step}
 }
 

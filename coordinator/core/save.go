@@ -51,7 +51,7 @@ func (m *Machine) writers() []string {
 	return names
 }
 
-// takeRecords takes in the volumes that a worker has written.
+// takeRecords takes in the volumes that a worker has written, or that it could not write them.
 func (m *Machine) takeRecords(r proto.Report) {
 	if m.save == nil || m.save.sealing || r.Nonce != m.save.order.Nonce {
 		return
@@ -60,6 +60,19 @@ func (m *Machine) takeRecords(r proto.Report) {
 		if record, written := r.Volumes[v]; written && writer == r.Worker {
 			m.save.records[v] = record
 		}
+	}
+	if r.SaveFailed != "" {
+		m.failSave(fmt.Sprintf("%s could not write its volumes: %s", r.Worker, r.SaveFailed))
+	}
+}
+
+// failSave gives up the save because of the store. Another attempt would meet the same store: on the way the next save that
+// is due is that attempt; at the end the run stops and says why.
+func (m *Machine) failSave(why string) {
+	s := m.save
+	m.abandonSave(why)
+	if m.phase == holding && m.holdsNextStep() && s.order.Step == m.committed {
+		m.endUnsealed(why)
 	}
 }
 
@@ -89,16 +102,14 @@ func (m *Machine) keepSave() {
 // onSealed makes a sealed checkpoint the base.
 func (m *Machine) onSealed(e Sealed) {
 	current := m.save != nil && m.save.order.Nonce == e.Nonce
-	if current {
-		m.save = nil
-	}
 	if e.Err != nil {
-		text := fmt.Sprintf("the save after step %d could not be sealed: %v", e.Step, e.Err)
-		m.note(Note{Kind: Abandoned, Text: text})
-		if current && m.phase == holding && m.holdsNextStep() && e.Step == m.committed {
-			m.end(Failed, text)
+		if current {
+			m.failSave(fmt.Sprintf("its manifest could not be written: %v", e.Err))
 		}
 		return
+	}
+	if current {
+		m.save = nil
 	}
 	if e.Step > m.base.Step {
 		m.base = proto.Base{Step: e.Step, Manifest: e.Manifest}

@@ -186,6 +186,9 @@ func (s *script) report(args []string) proto.Report {
 			for _, v := range s.numbers(volumes) {
 				r.Volumes[v] = fmt.Sprintf(`{"volume":%d}`, v)
 			}
+		case "save-failed":
+			nonce, why, _ := strings.Cut(value, ":")
+			r.Nonce, r.SaveFailed = nonce, why
 		case "failed":
 			r.Failed = value
 		case "leaving":
