@@ -103,11 +103,10 @@ func (m *Machine) endSealed() {
 
 func (m *Machine) endUnsealed(why string) {
 	reason := fmt.Sprintf("the state after step %d could not be sealed: %s; %s", m.committed, why, m.sealedText())
-	if m.stop == nil {
-		m.end(Failed, reason)
-		return
+	if m.stop != nil {
+		reason = m.stop.reason + "; " + reason
 	}
-	m.end(m.stop.outcome, m.stop.reason+"; "+reason)
+	m.end(Failed, reason)
 }
 
 func (m *Machine) sealedText() string {
