@@ -6,31 +6,23 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// An encoding is a table of 256 characters, by which bytes were (or might have been) misread as text.
+// An encoding is a table of 256 characters, by which bytes were (or might have been) misread as text. Bytes that it leaves
+// undefined have their Latin-1 meaning, as they have in programs.
 type encoding struct {
-	name   string
-	runes  [256]rune
-	bytes  map[rune]byte
-	sloppy bool
+	runes [256]rune
+	bytes map[rune]byte
+	lossy bool // byte 1A stands for U+FFFD, a byte whose value was lost
 }
 
-// sloppyEncoding gives the bytes that an encoding leaves undefined their Latin-1 meaning, as programs do, and lets byte
-// 1A stand for U+FFFD, a byte whose value was lost.
-func sloppyEncoding(name string, table *charmap.Charmap) *encoding {
-	return newEncoding(name, true, func(b byte) rune {
-		if r := table.DecodeByte(b); r != utf8.RuneError {
-			return r
-		}
-		return rune(b)
-	})
-}
-
-func newEncoding(name string, sloppy bool, decode func(byte) rune) *encoding {
-	e := &encoding{name: name, sloppy: sloppy, bytes: map[rune]byte{}}
+func newEncoding(table *charmap.Charmap, lossy bool) *encoding {
+	e := &encoding{bytes: map[rune]byte{}, lossy: lossy}
 	for b := range 256 {
-		e.runes[b] = decode(byte(b))
+		e.runes[b] = table.DecodeByte(byte(b))
+		if e.runes[b] == utf8.RuneError {
+			e.runes[b] = rune(b)
+		}
 	}
-	if sloppy {
+	if lossy {
 		e.runes[lostByte] = utf8.RuneError
 	}
 	for b, r := range e.runes {
@@ -58,16 +50,16 @@ func (e *encoding) encode(s string) ([]byte, bool) {
 }
 
 var (
-	latin1      = newEncoding("Latin-1", false, func(b byte) rune { return rune(b) })
-	windows1252 = sloppyEncoding("Windows-1252", charmap.Windows1252)
-	windows1251 = sloppyEncoding("Windows-1251", charmap.Windows1251)
-	windows1250 = sloppyEncoding("Windows-1250", charmap.Windows1250)
-	windows1253 = sloppyEncoding("Windows-1253", charmap.Windows1253)
-	windows1254 = sloppyEncoding("Windows-1254", charmap.Windows1254)
-	windows1257 = sloppyEncoding("Windows-1257", charmap.Windows1257)
-	latin2      = newEncoding("ISO 8859-2", false, charmap.ISO8859_2.DecodeByte)
-	macRoman    = newEncoding("Mac Roman", false, charmap.Macintosh.DecodeByte)
-	dos437      = newEncoding("DOS 437", false, charmap.CodePage437.DecodeByte)
+	latin1      = newEncoding(charmap.ISO8859_1, false)
+	windows1252 = newEncoding(charmap.Windows1252, true)
+	windows1251 = newEncoding(charmap.Windows1251, true)
+	windows1250 = newEncoding(charmap.Windows1250, true)
+	windows1253 = newEncoding(charmap.Windows1253, true)
+	windows1254 = newEncoding(charmap.Windows1254, true)
+	windows1257 = newEncoding(charmap.Windows1257, true)
+	latin2      = newEncoding(charmap.ISO8859_2, false)
+	macRoman    = newEncoding(charmap.Macintosh, false)
+	dos437      = newEncoding(charmap.CodePage437, false)
 )
 
 // misreadings are the encodings that UTF-8 is most often misread in, in the order in which they are tried.

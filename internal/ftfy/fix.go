@@ -27,7 +27,7 @@ func fixLine(line string, entities bool) string {
 		if entities {
 			line = unescapeEntities(line)
 		}
-		line = fixEncoding(line)
+		line = fixEncoding(line, maxLayers)
 		line = replaceCharacters(fixC1Controls(line))
 		line = removeTerminalEscapes(fixLineBreaks(line))
 		line = composeCharacters(removeControls(line))
