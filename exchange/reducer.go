@@ -59,7 +59,7 @@ func (t *Tree[T]) Add(n proto.Node, values []T) Outcome {
 	}
 	from := sort.Search(len(t.held), func(i int) bool { return t.held[i].node.Hi > n.Lo })
 	if from < len(t.held) && contains(t.held[from].node, n) {
-		return known(t.held[from], n, values)
+		return t.held[from].compare(n, values)
 	}
 	t.length = len(values)
 	to := from
@@ -74,8 +74,8 @@ func (t *Tree[T]) Add(n proto.Node, values []T) Outcome {
 	return Kept
 }
 
-// known compares a value with the one that is held for the same node. Below a held node nothing is left to compare with.
-func known[T Float](have held[T], n proto.Node, values []T) Outcome {
+// compare compares a value with the one that is held for the same node. Below a held node nothing is left to compare with.
+func (have held[T]) compare(n proto.Node, values []T) Outcome {
 	switch {
 	case have.node != n:
 		return Dropped
@@ -115,16 +115,19 @@ func (t *Tree[T]) Sum() (values []T, ok bool) {
 }
 
 // Missing returns the lanes that no value covers yet, in order.
-func (t *Tree[T]) Missing() []int {
-	var lanes []int
-	next := 0
-	for _, h := range t.held {
-		for ; next < h.node.Lo; next++ {
+func (t *Tree[T]) Missing() []int { return t.uncovered(nil, proto.Root(t.lanes)) }
+
+// uncovered appends the lanes of n that no value covers yet.
+func (t *Tree[T]) uncovered(lanes []int, n proto.Node) []int {
+	next := n.Lo
+	from := sort.Search(len(t.held), func(i int) bool { return t.held[i].node.Hi > n.Lo })
+	for _, h := range t.held[from:] {
+		for ; next < min(h.node.Lo, n.Hi); next++ {
 			lanes = append(lanes, next)
 		}
-		next = h.node.Hi
+		next = max(next, h.node.Hi)
 	}
-	for ; next < t.lanes; next++ {
+	for ; next < n.Hi; next++ {
 		lanes = append(lanes, next)
 	}
 	return lanes
