@@ -97,14 +97,21 @@ func LoadGrounder(file string, f *safetensors.File, cfg Config) (Weights, error)
 	return load(file, f, prefix, Trainables(cfg))
 }
 
-// prefixOf finds what stands before the name that every file of this kind has.
+// prefixOf finds what stands before the name that every file of this kind has once.
 func prefixOf(file string, f *safetensors.File, landmark string) (string, error) {
+	var found []string
 	for _, t := range f.Tensors {
-		if prefix, ok := strings.CutSuffix(t.Name, landmark); ok && !strings.HasPrefix(prefix, "grad.") && !strings.HasPrefix(prefix, "step") {
-			return prefix, nil
+		if prefix, ok := strings.CutSuffix(t.Name, landmark); ok && (prefix == "" || strings.HasSuffix(prefix, ".")) {
+			found = append(found, prefix)
 		}
 	}
-	return "", fmt.Errorf("%s: tensor %q is missing: this is no file of such weights, or it uses other names", file, landmark)
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("%s: tensor %q is missing: this is no file of such weights, or it uses other names", file, landmark)
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("%s: tensor %q stands behind %d prefixes, %q among them: take a file of one model", file, landmark, len(found), found[:2])
 }
 
 func load(file string, f *safetensors.File, prefix string, list []Parameter) (Weights, error) {
@@ -128,19 +135,24 @@ func load(file string, f *safetensors.File, prefix string, list []Parameter) (We
 
 // clipConfig reads the sizes off the shapes.
 func clipConfig(file string, f *safetensors.File, prefix string) (Config, error) {
+	var missing error
 	shape := func(name string, rank int) []int {
 		for _, t := range f.Tensors {
 			if t.Name == prefix+name && len(t.Shape) == rank {
 				return t.Shape
 			}
 		}
-		return make([]int, rank) // Check refuses the zero
+		missing = fmt.Errorf("%s: no tensor %q of %d dimensions: take a file with both CLIP towers under OpenAI's names", file, prefix+name, rank)
+		return make([]int, rank)
 	}
 	conv, grid := shape("visual.conv1.weight", 4), shape("visual.positional_embedding", 2)
 	table, context := shape("token_embedding.weight", 2), shape("positional_embedding", 2)
 	cfg := Config{
 		Vision: Vision{Patch: conv[2], Width: conv[0], Embed: shape("visual.proj", 2)[1]},
 		Text:   Text{Context: context[0], Vocab: table[0], Width: table[1]},
+	}
+	if missing != nil {
+		return cfg, missing
 	}
 	side := int(math.Round(math.Sqrt(float64(max(grid[0]-1, 0)))))
 	cfg.Vision.Image = side * cfg.Vision.Patch
@@ -154,7 +166,7 @@ func clipConfig(file string, f *safetensors.File, prefix string) (Config, error)
 		return cfg, fmt.Errorf("%s: metadata: %w", file, err)
 	}
 	if err := cfg.Check(); err != nil {
-		return cfg, fmt.Errorf("%s: %w: take a file with both CLIP towers under OpenAI's names", file, err)
+		return cfg, fmt.Errorf("%s: %w: take weights of a vision transformer", file, err)
 	}
 	return cfg, nil
 }
