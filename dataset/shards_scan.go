@@ -40,12 +40,18 @@ type tape struct {
 	r      io.Reader
 	digest hash.Hash
 	read   int64
+	zeros  int64 // how many of the last bytes were zero
 }
 
 func (t *tape) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
 	t.digest.Write(p[:n])
 	t.read += int64(n)
+	if kept := len(bytes.TrimRight(p[:n], "\x00")); kept > 0 {
+		t.zeros = int64(n - kept)
+	} else {
+		t.zeros += int64(n)
+	}
 	return n, err
 }
 
@@ -76,11 +82,11 @@ func (s *scanner) fail(sample, rule string, err error) error {
 func (s *scanner) entries(source *tape) error {
 	const block = 512
 	tr := tar.NewReader(source)
+	end := int64(0) // of the last entry
 	for {
-		end := (source.read + block - 1) / block * block
 		header, err := tr.Next()
 		if err == io.EOF {
-			if source.read-end < 2*block {
+			if min(source.read-end, source.zeros) < 2*block {
 				return s.fail("", fmt.Sprintf("cut short: no end marker after byte %d", end), nil)
 			}
 			return s.rest(source)
@@ -94,9 +100,14 @@ func (s *scanner) entries(source *tape) error {
 		if err := s.entry(header, uint32(source.read)); err != nil {
 			return err
 		}
+		if isSparse(header) { // reading it would unfold its holes
+			end = source.read
+			continue
+		}
 		if _, err := io.Copy(io.Discard, tr); err != nil {
 			return s.fail(header.Name, fmt.Sprintf("cut short at byte %d", source.read), err)
 		}
+		end = (source.read + block - 1) / block * block
 	}
 }
 
@@ -176,6 +187,9 @@ func (s *scanner) closeSample() error {
 
 // unusable gives the reason why an entry is never read, or "".
 func unusable(h *tar.Header) string {
+	if isSparse(h) {
+		return "sparse_file"
+	}
 	switch h.Typeflag {
 	case tar.TypeReg:
 	case tar.TypeDir:
@@ -184,20 +198,25 @@ func unusable(h *tar.Header) string {
 		return "symbolic_link"
 	case tar.TypeLink:
 		return "hard_link"
-	case tar.TypeGNUSparse:
-		return "sparse_file"
 	default:
 		return "not_a_regular_file"
-	}
-	for record := range h.PAXRecords {
-		if strings.HasPrefix(record, "GNU.sparse.") {
-			return "sparse_file"
-		}
 	}
 	if _, ok := h.PAXRecords["size"]; ok {
 		return "size_overridden"
 	}
 	return badName(h.Name)
+}
+
+func isSparse(h *tar.Header) bool {
+	if h.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for record := range h.PAXRecords {
+		if strings.HasPrefix(record, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 // splitName cuts a name at the first dot of its last part, as webdataset does: "a/001.mask.png" is ("a/001", "mask.png").
