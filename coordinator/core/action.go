@@ -19,7 +19,8 @@ type OpenStep struct {
 	Why   string
 }
 
-// CloseSteps drops the exchanges of all steps up to and including UpTo.
+// CloseSteps drops the exchanges of all steps up to and including UpTo, except for the newest reduced gradients
+// (proto.MaxBehind of them) while there are followers.
 type CloseSteps struct {
 	UpTo int
 	Why  string

@@ -170,10 +170,10 @@ func (m *Machine) goOnFrom(step int, digest, why string) {
 	}
 }
 
-// dropRound closes whatever is open, because the run goes on elsewhere.
+// dropRound closes whatever is open, because the run goes on elsewhere: so far up that nothing is kept for followers either,
+// who would wait for steps that are open again later.
 func (m *Machine) dropRound() {
 	m.turn++
-	m.do(CloseSteps{UpTo: m.round.step + 1, Why: fmt.Sprintf("the run goes on from the state after step %d", m.committed)})
-	m.closed = m.committed
+	m.do(CloseSteps{UpTo: m.round.step + 2 + proto.MaxBehind, Why: fmt.Sprintf("the run goes on from the state after step %d", m.committed)})
 	m.round = round{}
 }

@@ -2,8 +2,6 @@ package core
 
 import (
 	"fmt"
-
-	"github.com/textground/textground/proto"
 )
 
 // compareDigests stops the run when members that have applied the open step hold different parameters.
@@ -61,15 +59,7 @@ func (m *Machine) commit(step int, digest string, again bool) {
 	m.closeBehind()
 }
 
-// closeBehind closes the exchanges that nobody will ask for again. Followers may lag a few steps: they apply the reduced
-// gradients that are kept.
+// closeBehind closes the exchanges of the committed steps. What followers still need of them the exchange keeps.
 func (m *Machine) closeBehind() {
-	upTo := m.committed
-	if len(m.followers()) > 0 {
-		upTo -= proto.MaxBehind
-	}
-	if upTo > m.closed {
-		m.closed = upTo
-		m.do(CloseSteps{UpTo: upTo, Why: "all members have applied them"})
-	}
+	m.do(CloseSteps{UpTo: m.committed, Why: "all members have applied them"})
 }

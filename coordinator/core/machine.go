@@ -30,7 +30,6 @@ type Machine struct {
 	known     map[int]string
 	base      proto.Base
 	turn      int
-	closed    int // exchanges up to this step have been closed
 
 	class   string
 	workers map[string]*worker
@@ -64,7 +63,7 @@ func New(cfg Config) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("coordinator: %w", err)
 	}
-	m := &Machine{cfg: cfg, committed: cfg.Base.Step, base: cfg.Base, closed: cfg.Base.Step, class: cfg.Class,
+	m := &Machine{cfg: cfg, committed: cfg.Base.Step, base: cfg.Base, class: cfg.Class,
 		known: map[int]string{}, workers: map[string]*worker{}, deaths: map[int]*toll{}, held: -1}
 	for step, digest := range cfg.Known {
 		m.known[step] = digest
