@@ -76,42 +76,42 @@ func checkFence(ctx context.Context, st store.Store, m *Manifest) error {
 // nor an error if the place is free (again).
 func meet(ctx context.Context, st store.Store, m *Manifest) (*Manifest, error) {
 	standing, err := ReadManifest(ctx, st, m.lineage(), m.Step)
-	if errors.Is(err, ErrDamaged) {
-		return nil, setAside(ctx, st, m)
+	if err == nil && standing.Nonce == m.Nonce && standing.State == m.State {
+		return standing, nil // our own, its answer was lost
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = judge(ctx, st, standing)
 	}
 	switch {
-	case standing.State != m.State && standing.Epoch > m.Epoch:
-		return nil, fmt.Errorf("%w: it sealed state %.12s in epoch %d, ours is %.12s in epoch %d", ErrFenced, standing.State, standing.Epoch, m.State, m.Epoch)
-	case standing.State != m.State:
-		return nil, fmt.Errorf("%w: %.12s by %s in epoch %d, ours is %.12s by %s in epoch %d", ErrDiverged, standing.State, standing.Nonce, standing.Epoch, m.State, m.Nonce, m.Epoch)
-	case standing.Nonce == m.Nonce:
+	case errors.Is(err, ErrDamaged):
+		return nil, setAside(ctx, st, m)
+	case err != nil:
+		return nil, err
+	case standing.State == m.State:
 		return standing, nil
+	case standing.Epoch > m.Epoch:
+		return nil, fmt.Errorf("%w: it sealed state %.12s in epoch %d, ours is %.12s in epoch %d", ErrFenced, standing.State, standing.Epoch, m.State, m.Epoch)
 	}
-	return meetEqual(ctx, st, m, standing)
+	return nil, fmt.Errorf("%w: %.12s by %s in epoch %d, ours is %.12s by %s in epoch %d", ErrDiverged, standing.State, standing.Nonce, standing.Epoch, m.State, m.Nonce, m.Epoch)
 }
 
-// meetEqual accepts another writer's manifest of the same state if a resume would, and sets it aside if not.
-func meetEqual(ctx context.Context, st store.Store, m, standing *Manifest) (*Manifest, error) {
-	entries, err := List(ctx, st, m.lineage())
+// judge asks whether a resume would pass another writer's manifest over: then it is ErrDamaged. One that is intact but
+// not finite stands.
+func judge(ctx context.Context, st store.Store, standing *Manifest) error {
+	entries, err := List(ctx, st, standing.lineage())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, e := range entries {
-		if e.Step == m.Step && e.Problem != nil {
-			return nil, setAside(ctx, st, m)
+		if e.Step == standing.Step && e.Problem != nil {
+			return e.Problem
 		}
 	}
 	err = Verify(ctx, st, standing, true)
-	if errors.Is(err, ErrDamaged) {
-		return nil, setAside(ctx, st, m)
+	if errors.Is(err, ErrNotFinite) {
+		return nil
 	}
-	if err != nil && !errors.Is(err, ErrNotFinite) {
-		return nil, err
-	}
-	return standing, nil
+	return err
 }
 
 // setAside frees the manifest's key and keeps its bytes for whoever wants to know. Should another coordinator have sealed
