@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-
-	"github.com/textground/textground/kernels"
 )
 
 // open returns a device that computes with the given number of threads, 0 meaning one a processor. It uses the fastest
@@ -36,4 +34,3 @@ func (d *device) Close() error {
 	d.memory.release()
 	return nil
 }
-
