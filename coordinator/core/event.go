@@ -17,7 +17,7 @@ type Tick struct {
 // Reported is a worker's report, in whatever order the bus delivers it.
 type Reported struct{ Report proto.Report }
 
-// Progress is what an exchange has so far. It replaces what was said of the same step and exchange before.
+// Progress is what an exchange has so far. It may overtake what was said before, since lanes only come in.
 type Progress struct {
 	Step         int
 	Exchange     proto.Exchange

@@ -87,16 +87,21 @@ func (m *Machine) onProgress(e Progress) {
 	if !r.opened || e.Step != r.step && (e.Step != r.step+1 || e.Exchange != proto.Texts) || e.Exchange < proto.Texts || e.Exchange > proto.Gradients {
 		return
 	}
-	missing := m.laneList(e.Missing)
 	if e.Step == r.step+1 {
-		r.nextTexts = missing
+		r.nextTexts = both(r.nextTexts, m.laneList(e.Missing))
 	} else {
-		m.arrived(e.Exchange, missing)
+		m.arrived(e.Exchange, both(r.missing[e.Exchange], m.laneList(e.Missing)))
 		r.complete = r.complete || e.Exchange == proto.Gradients && e.Complete
 	}
 	if len(e.NonFinite) > 0 || e.SumNonFinite {
 		m.notFinite(e)
 	}
+}
+
+// both lists what is in a and in b, both sorted: while a step is open lanes only come in, so progress that was overtaken by
+// a newer one takes nothing back.
+func both(a, b []int) []int {
+	return slices.DeleteFunc(slices.Clone(a), func(lane int) bool { return !contains(b, lane) })
 }
 
 // laneList sorts lanes and drops numbers that are none.
