@@ -9,10 +9,10 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func readTestImage(t testing.TB, name string) []byte {
@@ -126,27 +126,21 @@ func TestBadFilesAreRefusedByReason(t *testing.T) {
 		"201 scans":             {manyScans(t, 201), ReasonTooManyScans},
 		"10000 scans":           {manyScans(t, 10_000), ReasonTooManyScans},
 	} {
-		begun := time.Now()
 		_, err := DecodeImage(c.data)
 		var reason *DecodeError
 		if !errors.As(err, &reason) || reason.Reason != c.want || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
-		}
-		if took := time.Since(begun); took > 5*time.Second {
-			t.Errorf("%s: took %v", name, took)
 		}
 	}
 }
 
 func TestHugeClaimsAllocateNothing(t *testing.T) {
 	bomb := patched(encodedJPEG(64, 64), baselineFrame, 5, 0x75, 0x30, 0x75, 0x30)
-	result := testing.Benchmark(func(b *testing.B) {
-		b.ReportAllocs()
-		for range b.N {
-			DecodeImage(bomb)
-		}
-	})
-	if bytes := result.AllocedBytesPerOp(); bytes > 1<<20 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	DecodeImage(bomb)
+	runtime.ReadMemStats(&after)
+	if bytes := after.TotalAlloc - before.TotalAlloc; bytes > 1<<20 {
 		t.Errorf("%d bytes allocated", bytes)
 	}
 }
