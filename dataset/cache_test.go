@@ -194,6 +194,24 @@ func TestStoreErrorsArePassedOnAndNotKept(t *testing.T) {
 	mustBatch(t, l, 0, 0)
 }
 
+// What failed ahead of time is no answer to a call that comes when the store is back.
+func TestFailureAheadOfTimeIsTriedAgain(t *testing.T) {
+	st := &countingStore{Store: store.NewMem()}
+	ix := writeSet(t, st, "", []int{6}, nil)
+	failed := make(chan struct{})
+	st.change = func(_ string, fetch int, data []byte) ([]byte, error) {
+		if fetch == 1 {
+			defer close(failed)
+			return nil, errors.New("the network is gone")
+		}
+		return data, nil
+	}
+	l := testLoader(t, st, "", ix, func(c *LoaderConfig) { c.Ahead = 1 })
+	l.Prefetch(0, []int{0})
+	<-failed
+	mustBatch(t, l, 0, 0)
+}
+
 // hangingStore never answers until its caller gives up.
 type hangingStore struct{ store.Store }
 

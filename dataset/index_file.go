@@ -172,20 +172,15 @@ func resizedShard(s Shard, size int64) error {
 
 // decodeIndex reads an index and checks every promise that the rest of the package relies on.
 func decodeIndex(data []byte) (*Index, error) {
-	var version struct {
-		Format string `json:"format"`
-	}
-	if err := json.Unmarshal(data, &version); err != nil {
+	file, err := parseIndex(data)
+	if err != nil {
+		if other := formatOf(data); other != "" {
+			return nil, otherFormat(other)
+		}
 		return nil, err
 	}
-	if version.Format != indexFormat {
-		return nil, fmt.Errorf("its format is %q, this build reads %q", version.Format, indexFormat)
-	}
-	var file indexFile
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&file); err != nil {
-		return nil, err
+	if file.Format != indexFormat {
+		return nil, otherFormat(file.Format)
 	}
 	names := map[string]bool{}
 	for i := range file.Shards {
@@ -206,6 +201,34 @@ func decodeIndex(data []byte) (*Index, error) {
 		return nil, fmt.Errorf("it promises %d samples, its shards have %d", file.Samples, ix.Samples())
 	}
 	return ix, nil
+}
+
+func parseIndex(data []byte) (indexFile, error) {
+	var file indexFile
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&file); err != nil {
+		return file, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return file, errors.New("there is more after its end")
+	}
+	return file, nil
+}
+
+// formatOf returns the format that an index names, if it is not ours: that explains best why it cannot be parsed.
+func formatOf(data []byte) string {
+	var version struct {
+		Format string `json:"format"`
+	}
+	if json.Unmarshal(data, &version) != nil || version.Format == indexFormat {
+		return ""
+	}
+	return version.Format
+}
+
+func otherFormat(format string) error {
+	return fmt.Errorf("its format is %q, this build reads %q", format, indexFormat)
 }
 
 func (s *Shard) check() error {

@@ -73,9 +73,10 @@ func TestOpenIndexRefusesWhatDoesNotHoldTogether(t *testing.T) {
 		want   string
 	}{
 		"garbage":          {func([]byte) []byte { return []byte("<html>") }, "not a sound index: invalid character"},
-		"cut":              {func(d []byte) []byte { return d[:len(d)/2] }, "not a sound index: unexpected end"},
-		"more after it":    {func(d []byte) []byte { return append(d, '{') }, "not a sound index: invalid character"},
+		"cut":              {func(d []byte) []byte { return d[:len(d)/2] }, "not a sound index: unexpected EOF"},
+		"more after it":    {func(d []byte) []byte { return append(d, '{') }, "there is more after its end"},
 		"another format":   {edit("textground-index-1", "textground-index-0"), `its format is "textground-index-0", this build reads "textground-index-1"`},
+		"a later format":   {edit(`{"format": "textground-index-1",`, `{"format": "textground-index-2", "parts": [],`), `its format is "textground-index-2"`},
 		"an unknown field": {edit(`"samples": 4`, `"sample": 4`), `unknown field "sample"`},
 		"a digest changed": {edit(`"sha256":"`, `"sha256":"00`), "is not a SHA-256"},
 		"a caption moved":  {edit(`"texts":[`, `"texts":[1`), "sample 0 has bytes"},

@@ -79,6 +79,9 @@ func NewLoader(cfg LoaderConfig) *Loader {
 	}
 	l.life, l.end = context.WithCancel(context.Background())
 	l.cache.adopt()
+	if needed := cfg.Plan.windowBytes(); needed > cfg.CacheBytes {
+		cfg.Log.Warn("the shard cache is smaller than one shuffle window: shards will be fetched again and again", "cache_bytes", cfg.CacheBytes, "window_bytes", needed)
+	}
 	return l
 }
 
@@ -95,21 +98,22 @@ func (l *Loader) Close() {
 // Batch returns the batch of a lane at a step, made now or ahead of time.
 func (l *Loader) Batch(ctx context.Context, step, lane int) (*Batch, error) {
 	l.forget(step)
-	b, err := l.wait(ctx, step, lane)
-	if err == nil {
-		l.drop(laneStep{step, lane})
+	p, err := l.wait(ctx, laneStep{step, lane})
+	if err != nil {
+		return nil, err
 	}
-	return b, err
+	l.drop(laneStep{step, lane}, p)
+	return p.batch, nil
 }
 
 // Tokens returns the captions of a lane at a step as tokens: [B][context]. Whether a sample stands in for a bad one shows
 // only when its image is decoded, so the whole batch is made here and kept for the call of Batch that follows.
 func (l *Loader) Tokens(ctx context.Context, step, lane int) ([][]int32, error) {
-	b, err := l.wait(ctx, step, lane)
+	p, err := l.wait(ctx, laneStep{step, lane})
 	if err != nil {
 		return nil, err
 	}
-	return b.Tokens, nil
+	return p.batch.Tokens, nil
 }
 
 // Prefetch starts making the batches of these lanes for the steps from step on, as many as the configuration says, and
@@ -126,47 +130,55 @@ func (l *Loader) Prefetch(step int, lanes []int) {
 // BadSamples returns how many samples were found bad so far, by reason.
 func (l *Loader) BadSamples() map[string]int { return l.ledger.reasons() }
 
-// wait returns a batch when it is made. A failure is forgotten, so that the next call tries again.
-func (l *Loader) wait(ctx context.Context, step, lane int) (*Batch, error) {
-	p := l.prepare(laneStep{step, lane})
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for the batch of step %d, lane %d: %w", step, lane, ctx.Err())
+// wait returns a batch when it is made. A failure is forgotten, so that the next call tries again; what failed ahead of
+// time, perhaps long ago, is tried again at once.
+func (l *Loader) wait(ctx context.Context, at laneStep) (*preparation, error) {
+	for {
+		p, fresh := l.prepare(at)
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for the batch of step %d, lane %d: %w", at.step, at.lane, ctx.Err())
+		}
+		if p.err == nil {
+			return p, nil
+		}
+		l.drop(at, p)
+		if fresh {
+			return nil, fmt.Errorf("making the batch of step %d, lane %d: %w", at.step, at.lane, p.err)
+		}
 	}
-	if p.err != nil {
-		l.drop(laneStep{step, lane})
-		return nil, fmt.Errorf("making the batch of step %d, lane %d: %w", step, lane, p.err)
-	}
-	return p.batch, nil
 }
 
 // prepare starts making a batch unless that has been done. It is the one place that starts goroutines which outlive the
 // call; Close waits for them.
-func (l *Loader) prepare(at laneStep) *preparation {
+func (l *Loader) prepare(at laneStep) (p *preparation, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p := l.prepared[at]; p != nil {
-		return p
+		return p, false
 	}
-	p := &preparation{done: make(chan struct{})}
+	p = &preparation{done: make(chan struct{})}
 	if l.closed {
 		p.err = errClosed
 		close(p.done)
-		return p
+		return p, true
 	}
 	l.prepared[at] = p
 	l.workers.Go(func() {
 		p.batch, p.err = l.makeBatch(l.life, at.step, at.lane)
 		close(p.done)
 	})
-	return p
+	return p, true
 }
 
-func (l *Loader) drop(at laneStep) {
+// drop lets go of a preparation, unless another has taken its place.
+func (l *Loader) drop(at laneStep, p *preparation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.prepared, at)
+	if l.prepared[at] == p {
+		delete(l.prepared, at)
+	}
 }
 
 // forget lets go of what was made for steps before step and never taken, such as the batches of lanes that moved.

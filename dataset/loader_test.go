@@ -1,7 +1,11 @@
 package dataset
 
 import (
+	"bytes"
 	"errors"
+	"image"
+	"image/jpeg"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -135,6 +139,61 @@ func TestBadSamplesAreReplacedAndCounted(t *testing.T) {
 		bad := l.BadSamples()
 		if bad[ReasonNotAnImage] != 1 || bad[ReasonTruncated] != 1 || len(bad) != 2 {
 			t.Errorf("counted %v", bad)
+		}
+	}
+}
+
+// reliability.md section 5.5, rows 1, 3, 4, 7: what is no image is counted by its reason, what is only unusual is used.
+func TestStrangeSamples(t *testing.T) {
+	grey := image.NewGray(image.Rect(0, 0, 9, 9))
+	var greyJPEG bytes.Buffer
+	if err := jpeg.Encode(&greyJPEG, grey, nil); err != nil {
+		t.Fatal(err)
+	}
+	bomb := testJPEG(3)
+	frame := bytes.Index(bomb, []byte{0xff, 0xc0})
+	copy(bomb[frame+5:], []byte{0x75, 0x30, 0x75, 0x30}) // 30000 x 30000 pixels
+	st := store.NewMem()
+	ix := writeSet(t, st, "", []int{12}, func(all []Sample) {
+		all[0].Image = greyJPEG.Bytes()
+		all[1].Image = testPNG(4, 4)
+		all[2].Caption = strings.Repeat("word ", 200_000)
+		all[3].Image = bomb
+		all[4].Caption = ""
+		all[5].Image = []byte("<html>")
+		all[6].Caption = "\x00\xff<|endoftext|>\u202e\x1b[31m"
+		all[7].Image = nil
+	})
+	l := testLoader(t, st, "", ix, nil)
+	used := map[SampleID]bool{}
+	for step := range 2 {
+		for lane := range 2 {
+			for _, id := range mustBatch(t, l, step, lane).IDs {
+				used[id] = true
+			}
+		}
+	}
+	for id := range SampleID(12) {
+		if bad := id == 3 || id == 5 || id == 7; used[id] == bad {
+			t.Errorf("sample %d: used is %v", id, used[id])
+		}
+	}
+	if got := l.BadSamples(); !maps.Equal(got, map[string]int{ReasonTooManyPixels: 1, ReasonNotAnImage: 2}) {
+		t.Errorf("counted %v", got)
+	}
+}
+
+func TestCaptionsFromJSON(t *testing.T) {
+	for info, want := range map[string]string{
+		`{"caption": "a fish", "width": 3}`: "a fish", `{"caption": ""}`: "",
+		`{"caption": null}`: "no_caption", `{}`: "no_caption", `{"caption": 5}`: "caption_json", `[`: "caption_json", ``: "caption_json",
+	} {
+		got, err := captionOf(nil, []byte(info))
+		if bad := (*badSample)(nil); errors.As(err, &bad) {
+			got = bad.reason
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", info, got, want)
 		}
 	}
 }

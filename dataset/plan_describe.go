@@ -49,6 +49,16 @@ func (p *Plan) describeLane(steps, lane int) LaneSummary {
 	return s
 }
 
+// windowBytes is the size of the shards that a lane may have open at once.
+func (p *Plan) windowBytes() int64 {
+	shards, _ := p.order(0).spread()
+	var largest int64
+	for _, s := range p.index.Shards {
+		largest = max(largest, s.Size)
+	}
+	return int64(shards) * largest
+}
+
 // spread returns the most shards in a window and the mean distance of two places drawn from a window: (n+1)/3 for n places.
 func (o *order) spread() (shards int, distance float64) {
 	total := o.starts[len(o.windows)]
