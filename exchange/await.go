@@ -64,7 +64,7 @@ func (c *Client) await(ctx context.Context, key roundKey) (Reduced, error) {
 		return Reduced{}, err
 	}
 	defer c.leave(key)
-	poll := time.NewTicker(pollEvery)
+	poll := time.NewTicker(c.poll)
 	defer poll.Stop()
 	f := c.newFetch(key, w)
 	for {
@@ -221,7 +221,7 @@ func (f *fetch) ask(now time.Time) error {
 		switch {
 		case f.got[i]:
 		case !f.asked[i].IsZero():
-			if now.Sub(f.asked[i]) >= resendAfter {
+			if now.Sub(f.asked[i]) >= c.resend {
 				f.asked[i] = now
 				f.request(frame{chunk: i, chunks: e.chunks})
 			}

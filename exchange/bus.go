@@ -50,6 +50,8 @@ type Bus struct {
 	log       hclog.Logger
 	onError   func(error)
 
+	pending int // bytes that may wait for a handler; beyond them messages are dropped, which failed reports
+
 	slow, refused, bad, reconnects atomic.Uint64
 
 	mu       sync.Mutex
@@ -69,7 +71,7 @@ func Dial(ctx context.Context, c BusConfig) (*Bus, error) {
 	if err := errors.Join(proto.CheckName("run", c.Run), proto.CheckName("name on the bus", c.Name)); err != nil {
 		return nil, err
 	}
-	b := &Bus{run: c.Run, name: c.Name, log: c.Log, onError: c.OnError}
+	b := &Bus{run: c.Run, name: c.Name, log: c.Log, onError: c.OnError, pending: pendingBytes}
 	if b.log == nil {
 		b.log = hclog.NewNullLogger()
 	}
@@ -243,11 +245,7 @@ func (b *Bus) publish(subject, reply string, data []byte) error {
 	return b.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: data})
 }
 
-// Messages wait for their handler up to these numbers; beyond them they are dropped, which Bus.failed reports.
-const (
-	pendingMessages = 1 << 16
-	pendingBytes    = 512 << 20
-)
+const pendingBytes = 512 << 20
 
 // subscribe calls handle for each message, one after the other in a goroutine of the subscription.
 func (b *Bus) subscribe(subject string, handle func(message)) (func(), error) {
@@ -255,7 +253,7 @@ func (b *Bus) subscribe(subject string, handle func(message)) (func(), error) {
 		handle(message{m.Subject, m.Reply, m.Data, len(m.Data) == 0 && m.Header.Get("Status") == "503"})
 	})
 	if err == nil {
-		err = sub.SetPendingLimits(pendingMessages, pendingBytes)
+		err = sub.SetPendingLimits(-1, b.pending)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("subscribing to %s: %w", subject, err)

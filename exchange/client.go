@@ -23,6 +23,9 @@ const (
 	pollEvery   = 250 * time.Millisecond // in case that a notice was lost
 )
 
+// pace is how patient a client is.
+type pace struct{ resend, poll time.Duration }
+
 // ClientConfig describes a worker's end of the exchanges.
 type ClientConfig struct {
 	Lanes   int
@@ -43,6 +46,7 @@ type Client struct {
 	run  string
 	log  hclog.Logger
 	place
+	pace
 
 	inbox  string
 	cancel []func()
@@ -66,14 +70,14 @@ type Client struct {
 
 // NewClient begins to listen for answers. The bus must bear the worker's name.
 func NewClient(bus *Bus, cfg ClientConfig) (*Client, error) {
-	return newClient(bus, bus.run, bus.name, cfg)
+	return newClient(bus, bus.run, bus.name, cfg, pace{resendAfter, pollEvery})
 }
 
-func newClient(w wire, run, name string, cfg ClientConfig) (*Client, error) {
+func newClient(w wire, run, name string, cfg ClientConfig, p pace) (*Client, error) {
 	if cfg.Lanes < 1 || cfg.Lanes > proto.MaxLanes || cfg.TextLen < 1 {
 		return nil, fmt.Errorf("a client over %d lanes and texts of %d values: lanes are 1 to %d, texts at least 1", cfg.Lanes, cfg.TextLen, proto.MaxLanes)
 	}
-	c := &Client{cfg: cfg, wire: w, run: run, name: name, log: cfg.Log, place: central{run, name}, inbox: w.inbox(),
+	c := &Client{cfg: cfg, wire: w, run: run, name: name, log: cfg.Log, place: central{run, name}, pace: p, inbox: w.inbox(),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}),
 		extents: map[roundKey]extent{}, awaits: map[roundKey]*waiting{},
 		buffer32: map[proto.Exchange][]float32{}, buffer64: map[proto.Exchange][]float64{},

@@ -127,7 +127,7 @@ func (w *world) worker(name string) *Client {
 
 func (w *world) client(on wire, name string) *Client {
 	w.t.Helper()
-	c, err := newClient(on, testRun, name, ClientConfig{Lanes: w.lanes, TextLen: textLen})
+	c, err := newClient(on, testRun, name, ClientConfig{Lanes: w.lanes, TextLen: textLen}, pace{resendAfter, pollEvery})
 	if err != nil {
 		w.t.Fatal(err)
 	}

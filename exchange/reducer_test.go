@@ -11,18 +11,22 @@ import (
 )
 
 // laneValues are numbers of very different size: adding them in another order, or grouping them otherwise, gives other bits.
+// Long ones repeat after a prime number of values, so a chunk in the wrong place shows.
 func laneValues[T Float](seed uint64, lane, length int) []T {
-	s := philox.NewKey(seed, philox.Test)
+	const period = 5003
+	key := philox.NewKey(seed, philox.Test)
 	values := make([]T, length)
-	for i := range values {
-		u := float64(s.Uniform(7, uint32(lane), uint64(2*i)))
-		e := int(24*s.Uniform(7, uint32(lane), uint64(2*i+1))) - 12
-		values[i] = T(math.Ldexp(2*u-1, e))
+	for i := range min(length, period) {
+		w := key.Block(7, uint32(lane), uint64(i))
+		u := float64(w[0])*0x1p-32 + float64(w[1])*0x1p-64 // all bits of a float64
+		values[i] = T(math.Ldexp(2*u-1, int(w[2]%32)-16))
+	}
+	for i := period; i < length; i += copy(values[i:], values[:i]) {
 	}
 	return values
 }
 
-// drawCover draws a partition of all lanes into parts as workers would make them, some lanes twice.
+// drawParts draws a partition of all lanes into parts as workers would make them, some lanes twice.
 func drawParts(t *rapid.T, lanes int) []proto.Node {
 	workers := rapid.IntRange(1, 5).Draw(t, "workers")
 	held := make([][]int, workers)

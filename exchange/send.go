@@ -194,7 +194,7 @@ func (c *Client) endAll(err error) {
 // send is the client's own goroutine: it sends what may be sent, and sleeps until that changes.
 func (c *Client) send() {
 	defer c.sender.Done()
-	timer := time.NewTimer(resendAfter)
+	timer := time.NewTimer(c.resend)
 	defer timer.Stop()
 	var buffer []byte
 	for {
@@ -237,7 +237,7 @@ func (c *Client) sendChunk(j *job) {
 func (c *Client) next(now time.Time, buffer []byte) (*job, time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wait := resendAfter
+	wait := c.resend
 	for _, s := range c.parts {
 		last := len(s.chunks)
 		if s.part.Exchange != proto.Texts {
@@ -259,7 +259,7 @@ func (c *Client) next(now time.Time, buffer []byte) (*job, time.Duration) {
 			if c.flying >= proto.WindowChunks {
 				return nil, wait
 			}
-			k.flying, k.retry = true, now.Add(resendAfter)
+			k.flying, k.retry = true, now.Add(c.resend)
 			c.flying++
 			return c.encode(s, i, buffer), 0
 		}
@@ -313,7 +313,7 @@ func (c *Client) onAck(f frame) {
 			c.end(s, nil)
 		}
 	case full, notOpen:
-		k.retry = time.Now().Add(pollEvery)
+		k.retry = time.Now().Add(c.poll)
 		if f.status == full && f.chunk < c.extents[s.key].low+proto.WindowChunks {
 			k.retry = time.Time{} // there is room by now
 		}

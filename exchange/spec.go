@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -23,6 +24,9 @@ func (b *Bus) ServeSpec(spec []byte) (cancel func(), err error) {
 	return func() { sub.Unsubscribe() }, nil
 }
 
+// askEvery is how often a worker asks that nobody answers.
+const askEvery = 250 * time.Millisecond
+
 // FetchSpec asks the coordinator what the run is, until ctx ends.
 func (b *Bus) FetchSpec(ctx context.Context) ([]byte, error) {
 	for {
@@ -30,7 +34,7 @@ func (b *Bus) FetchSpec(ctx context.Context) ([]byte, error) {
 		if err == nil {
 			return answer.Data, nil
 		}
-		if ctx.Err() != nil || !pause(ctx, pollEvery) {
+		if ctx.Err() != nil || !pause(ctx, askEvery) {
 			return nil, fmt.Errorf("no coordinator of run %s answers at %s (%w); is the run id right, is it running?", b.run, b.nc.ConnectedUrlRedacted(), err)
 		}
 	}

@@ -324,7 +324,7 @@ type copying struct {
 }
 
 func (k *copying) run(ctx context.Context) (State, error) {
-	poll := time.NewTicker(pollEvery)
+	poll := time.NewTicker(k.client.poll)
 	defer poll.Stop()
 	heard := time.Now()
 	k.request(openFrame, 0)
@@ -375,7 +375,7 @@ func (k *copying) again() {
 		return
 	}
 	for i := range k.next {
-		if !k.got[i] && time.Since(k.asked[i]) >= resendAfter {
+		if !k.got[i] && time.Since(k.asked[i]) >= k.client.resend {
 			k.ask(i)
 		}
 	}
