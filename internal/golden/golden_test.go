@@ -5,12 +5,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/textground/textground/checkpoint/safetensors"
 	"github.com/textground/textground/kernels"
 	"github.com/textground/textground/kernels/devices"
+	"github.com/textground/textground/tcl"
 )
 
 func read(t testing.TB, name string) *safetensors.File {
@@ -92,21 +94,21 @@ func TestTheRecipeMakesTheStoredWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	recipe, err := readRecipe(f)
+	made, err := recipe(f, m.Seed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name := range recipe {
-		made, err := recipe.make(m.Seed, name)
+	for _, p := range tcl.Trainables(m.Config) {
+		w, err := made(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := f.Float32s("in.weights." + name)
+		want, err := f.Float32s("in.weights." + p.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if fmt.Sprint(made.Values) != fmt.Sprint(want) {
-			t.Errorf("%s differs", name)
+		if !slices.Equal(w.Values, want) {
+			t.Errorf("%s differs", p.Name)
 		}
 	}
 }
@@ -257,4 +259,15 @@ func mustEncode(t *testing.T, tensors []safetensors.Tensor, metadata map[string]
 		t.Fatal(err)
 	}
 	return data
+}
+
+func FuzzMetadata(f *testing.F) {
+	f.Add("tcl-golden-1", read(f, "tiny_p2").Metadata["config"])
+	f.Add("tcl-golden-1", `{"phase":1,"micro_batch":1,"micro_batches":1,"optimiser":{"name":"adamw"}}`)
+	f.Fuzz(func(t *testing.T, format, config string) {
+		m, err := readMetadata(&safetensors.File{Metadata: map[string]string{"format": format, "config": config}})
+		if err == nil && (m.pairs() <= 0 || m.Positions() <= 0 || m.Phase < 1 || m.Phase > 2) {
+			t.Errorf("accepted: %+v", m)
+		}
+	})
 }

@@ -3,20 +3,22 @@ package golden
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/textground/textground/checkpoint/safetensors"
 	"github.com/textground/textground/tcl"
 )
 
+// source finds the value of a weight that the configuration wants.
+type source func(tcl.Parameter) (tcl.Weight, error)
+
 // weights returns the frozen CLIP and the grounder, read from the file or made from its recipe.
 func weights(f *safetensors.File, m metadata) (clip, ground tcl.Weights, err error) {
-	get := func(name string) (tcl.Weight, error) { return stored(f, "in.weights."+name) }
+	get := stored(f)
 	if !f.Has("in.weights.masker.sim2mask.w") {
-		recipe, err := readRecipe(f)
-		if err != nil {
+		if get, err = recipe(f, m.Seed); err != nil {
 			return nil, nil, err
 		}
-		get = func(name string) (tcl.Weight, error) { return recipe.make(m.Seed, name) }
 	}
 	if clip, err = collect(tcl.CLIPParameters(m.Config), "clip.", get); err != nil {
 		return nil, nil, err
@@ -25,10 +27,10 @@ func weights(f *safetensors.File, m metadata) (clip, ground tcl.Weights, err err
 	return clip, ground, err
 }
 
-func collect(list []tcl.Parameter, prefix string, get func(name string) (tcl.Weight, error)) (tcl.Weights, error) {
+func collect(list []tcl.Parameter, prefix string, get source) (tcl.Weights, error) {
 	w := tcl.Weights{}
 	for _, p := range list {
-		value, err := get(prefix + p.Name)
+		value, err := get(tcl.Parameter{Name: prefix + p.Name, Shape: p.Shape})
 		if err != nil {
 			return nil, err
 		}
@@ -37,18 +39,19 @@ func collect(list []tcl.Parameter, prefix string, get func(name string) (tcl.Wei
 	return w, nil
 }
 
-func stored(f *safetensors.File, name string) (tcl.Weight, error) {
-	t, err := f.Tensor(name)
-	if err != nil {
-		return tcl.Weight{}, err
+// stored reads weights from the file.
+func stored(f *safetensors.File) source {
+	return func(p tcl.Parameter) (tcl.Weight, error) {
+		t, err := f.Want("in.weights."+p.Name, safetensors.F32, p.Shape)
+		if err != nil {
+			return tcl.Weight{}, err
+		}
+		values, err := t.Float32s()
+		return tcl.Weight{Shape: t.Shape, Values: values}, err
 	}
-	values, err := t.Float32s()
-	return tcl.Weight{Shape: t.Shape, Values: values}, err
 }
 
-// recipe says how each weight is drawn.
-type recipe map[string]ingredient
-
+// ingredient says how a weight is drawn.
 type ingredient struct {
 	Name      string  `json:"name"`
 	Shape     []int   `json:"shape"`
@@ -56,25 +59,23 @@ type ingredient struct {
 	Halfwidth float64 `json:"halfwidth"`
 }
 
-func readRecipe(f *safetensors.File) (recipe, error) {
+// recipe makes weights the way the file's metadata says.
+func recipe(f *safetensors.File, seed uint64) (source, error) {
 	var list []ingredient
 	if err := json.Unmarshal([]byte(f.Metadata["recipe"]), &list); err != nil {
 		return nil, fmt.Errorf("metadata: recipe: %w", err)
 	}
-	r := recipe{}
+	ingredients := map[string]ingredient{}
 	for _, i := range list {
-		r[i.Name] = i
+		ingredients[i.Name] = i
 	}
-	return r, nil
-}
-
-func (r recipe) make(seed uint64, name string) (tcl.Weight, error) {
-	i, ok := r[name]
-	if !ok {
-		return tcl.Weight{}, fmt.Errorf("metadata: recipe: no weight %q", name)
-	}
-	n := tcl.Parameter{Shape: i.Shape}.Len()
-	return tcl.Weight{Shape: i.Shape, Values: uniform(seed, name, n, i.Center, i.Halfwidth)}, nil
+	return func(p tcl.Parameter) (tcl.Weight, error) {
+		i, ok := ingredients[p.Name]
+		if !ok || !slices.Equal(i.Shape, p.Shape) {
+			return tcl.Weight{}, fmt.Errorf("metadata: recipe: no weight %q of shape %v", p.Name, p.Shape)
+		}
+		return tcl.Weight{Shape: p.Shape, Values: uniform(seed, p.Name, p.Len(), i.Center, i.Halfwidth)}, nil
+	}, nil
 }
 
 // lane is what one micro-batch puts in.
