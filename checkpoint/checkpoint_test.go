@@ -126,7 +126,7 @@ func onEveryStore(t *testing.T, test func(t *testing.T, fresh func() store.Store
 	})
 }
 
-func openStore(t *testing.T, url string) store.Store {
+func openStore(t testing.TB, url string) store.Store {
 	t.Helper()
 	st, err := store.Open(context.Background(), url)
 	if err != nil {

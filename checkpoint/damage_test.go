@@ -181,10 +181,11 @@ func (h *harmer) forgeAll(change func(*Manifest)) {
 // flip flips a bit of the byte at i, counted from the end if negative.
 func flip(i int) func([]byte) []byte {
 	return func(data []byte) []byte {
-		if i < 0 {
-			i += len(data)
+		at := i
+		if at < 0 {
+			at += len(data)
 		}
-		data[i] ^= 4
+		data[at] ^= 4
 		return data
 	}
 }

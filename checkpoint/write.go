@@ -81,8 +81,9 @@ func encodeVolume(v Volume, values func(Item) []float32) ([]byte, VolumeRecord, 
 
 func countNonFinite(values []float32) int {
 	n := 0
+	const exponent = 0xff << 23 // all set in NaN and infinities, and in nothing else
 	for _, x := range values {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+		if math.Float32bits(x)&exponent == exponent {
 			n++
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -282,5 +283,9 @@ func TestAServerThatNeverAnswersIsLeftAndAskedAgain(t *testing.T) {
 }
 
 func TestMain(m *testing.M) {
+	if root := os.Getenv(writerDir); root != "" {
+		fmt.Fprintln(os.Stderr, endlessWriter(root))
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"))
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -30,6 +31,22 @@ func TestBucketOnAServer(t *testing.T) {
 		n++
 		return open(t, bucket+"/"+string(rune('a'+n)))
 	})
+}
+
+func TestARealServersRefusalsAreNamed(t *testing.T) {
+	bucket := storetest.SetS3(t)
+	refuse := func(url string, sentinel error, mend string) {
+		t.Helper()
+		_, err := store.Open(t.Context(), url)
+		if !errors.Is(err, sentinel) || !strings.Contains(err.Error(), mend) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("open %s: %v, want %q with %q", url, err, sentinel, mend)
+		}
+	}
+	refuse("s3://no-such-bucket/x", store.ErrNoBucket, "create it")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+	refuse(bucket, store.ErrDenied, "AWS_SECRET_ACCESS_KEY")
+	t.Setenv("AWS_ACCESS_KEY_ID", "nobody")
+	refuse(bucket, store.ErrDenied, "AWS_ACCESS_KEY_ID")
 }
 
 func TestFaultyWithoutFaultsIsAStore(t *testing.T) {

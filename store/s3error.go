@@ -57,7 +57,7 @@ func (b *bucket) explainAnswer(answer minio.ErrorResponse, err error) error {
 		return ErrNotExist
 	case minio.NoSuchBucket, "InvalidBucketName":
 		return fmt.Errorf("%w: %s (%s): create it, or correct the store's address", ErrNoBucket, b.name, said)
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidAccessKey", "AuthorizationHeaderMalformed":
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound", "AuthorizationHeaderMalformed":
 		return fmt.Errorf("%w (%s): correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_REGION), or the profile in the shared credentials file", ErrDenied, said)
 	case "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
 		return fmt.Errorf("%w (%s): the session's keys have run out, get new ones", ErrDenied, said)
