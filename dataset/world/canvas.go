@@ -10,7 +10,10 @@ type canvas struct {
 
 func newCanvas(side int) *canvas { return &canvas{side, make([]uint8, side*side*3)} }
 
-func (c *canvas) set(x, y int, colour [3]uint8) { copy(c.pix[(y*c.side+x)*3:], colour[:]) }
+func (c *canvas) set(x, y int, colour [3]uint8) {
+	p := c.pix[(y*c.side+x)*3:][:3]
+	p[0], p[1], p[2] = colour[0], colour[1], colour[2]
+}
 
 func (c *canvas) fill(p polygon, colour [3]uint8) {
 	scan(p, c.side, func(y, x0, x1 int) {
@@ -23,10 +26,15 @@ func (c *canvas) fill(p polygon, colour [3]uint8) {
 // doubled repeats every pixel twice in both directions.
 func (c *canvas) doubled() *canvas {
 	d := newCanvas(2 * c.side)
-	for y := range d.side {
-		for x := range d.side {
-			copy(d.pix[(y*d.side+x)*3:][:3], c.pix[(y/2*c.side+x/2)*3:])
+	wide := d.side * 3
+	for y := range c.side {
+		row := d.pix[2*y*wide:][:2*wide]
+		for x := range c.side {
+			p := c.pix[(y*c.side+x)*3:][:3]
+			q := row[x*6:][:6]
+			q[0], q[1], q[2], q[3], q[4], q[5] = p[0], p[1], p[2], p[0], p[1], p[2]
 		}
+		copy(row[wide:], row[:wide])
 	}
 	return d
 }

@@ -210,9 +210,8 @@ func photograph(r *philox.Stream, c *canvas, size int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, size, size))
 	for y := range size {
 		for x := range size {
-			var colour rgb
-			for ch := range 3 {
-				v := c.block(x, y, ch)
+			colour := c.block(x, y)
+			for ch, v := range colour {
 				colour[ch] = (v-128)*contrast + 128 + brightness + tint[ch]
 			}
 			b := colour.bytes()
@@ -222,16 +221,17 @@ func photograph(r *philox.Stream, c *canvas, size int) *image.RGBA {
 	return img
 }
 
-// block averages channel ch over the canvas pixels of a final pixel.
-func (c *canvas) block(x, y, ch int) float64 {
-	sum := 0
+// block averages the canvas pixels of a final pixel.
+func (c *canvas) block(x, y int) rgb {
+	var sum [3]int
 	for dy := range oversampling {
-		row := ((y*oversampling+dy)*c.side + x*oversampling) * 3
-		for dx := range oversampling {
-			sum += int(c.pix[row+3*dx+ch])
+		row := c.pix[((y*oversampling+dy)*c.side+x*oversampling)*3:][:3*oversampling]
+		for i := 0; i < len(row); i += 3 {
+			sum[0], sum[1], sum[2] = sum[0]+int(row[i]), sum[1]+int(row[i+1]), sum[2]+int(row[i+2])
 		}
 	}
-	return float64(sum) / (oversampling * oversampling)
+	const n = oversampling * oversampling
+	return rgb{float64(sum[0]) / n, float64(sum[1]) / n, float64(sum[2]) / n}
 }
 
 // JPEG returns the picture as shards hold it, at quality 85.
