@@ -95,7 +95,7 @@ func TestGradientThroughFrozenCLIPAgreesWithFiniteDifferences(t *testing.T) {
 	s := newScene(t, 21)
 	m := s.model(t, newRef(t), 1)
 	d := newDraws(t, 22)
-	set := m.training.claim(&Pass{}, 1)
+	set := m.training.claim(&Pass{})
 	images := s.batches[0].Images
 	weights := d.around(microBatch*micro.Vision.Embed, 0, 1)
 

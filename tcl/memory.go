@@ -38,6 +38,15 @@ func (a *arena) rows(count, first, step int) kernels.Tensor {
 	return t
 }
 
+// bytes returns how much the arena has handed out.
+func (a *arena) bytes() int64 {
+	var sum int64
+	for _, t := range a.all {
+		sum += t.Mem.Bytes()
+	}
+	return sum
+}
+
 func (a *arena) free() {
 	a.dev.Free(a.all...)
 	a.all = nil

@@ -113,10 +113,12 @@ func (s *scene) model(t testing.TB, dev kernels.Device, keep int) *Model {
 	return s.modelOf(t, dev, PaperMethod(), keep)
 }
 
+// modelOf returns a model that keeps so many passes.
 func (s *scene) modelOf(t testing.TB, dev kernels.Device, method Method, keep int) *Model {
 	t.Helper()
+	const passBytes = 40_000 // a little more than one pass of the micro model takes
 	m, err := NewModel(dev, micro, method, s.clip, s.ground, ModelOptions{
-		MicroBatch: microBatch, GlobalBatch: microPairs, KeepPasses: keep, Optimiser: PaperOptimiser()})
+		MicroBatch: microBatch, GlobalBatch: microPairs, KeepBytes: int64(keep) * passBytes, Optimiser: PaperOptimiser()})
 	if err != nil {
 		t.Fatal(err)
 	}

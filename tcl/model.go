@@ -8,9 +8,9 @@ import (
 
 // ModelOptions say how a Model is used.
 type ModelOptions struct {
-	MicroBatch  int // B, images and captions a lane; 0 for a model that only grounds
-	GlobalBatch int // N, pairs a step; a multiple of MicroBatch
-	KeepPasses  int // passes whose activations are kept at one time, at least 1; Backward computes the others again
+	MicroBatch  int   // B, images and captions a lane; 0 for a model that only grounds
+	GlobalBatch int   // N, pairs a step; a multiple of MicroBatch
+	KeepBytes   int64 // device memory for activations; one pass is kept in any case, Backward computes the others again
 	Optimiser   Optimiser
 }
 

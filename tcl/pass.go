@@ -69,7 +69,7 @@ func (m *Model) checkBatch(b Batch, texts []float32) error {
 
 // compute enqueues everything from images to scores into a set of activations that p owns from now on.
 func (m *Model) compute(p *Pass) {
-	a := m.training.claim(p, m.options.KeepPasses)
+	a := m.training.claim(p)
 	p.kept = a
 	m.dev.Upload(a.images, p.batch.Images)
 	m.dev.Upload(a.noise, p.batch.Noise)
@@ -150,8 +150,11 @@ func (p *Pass) Columns() ([]float64, error) {
 	return columns, nil
 }
 
-// Release gives a pass's memory back; the pass is dead.
+// Release gives a pass's memory back; the pass is dead. Releasing it again does nothing.
 func (m *Model) Release(p *Pass) {
+	if p.model == nil {
+		return
+	}
 	if p.kept != nil {
 		p.kept.owner = nil
 	}

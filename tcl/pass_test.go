@@ -45,7 +45,11 @@ func TestKeptAndRecomputedPassesGiveTheSameBits(t *testing.T) {
 	for phase := 1; phase <= 2; phase++ {
 		want := s.run(t, s.model(t, newRef(t), microLanes), phase, 0, 1, 2)
 		for keep := 1; keep < microLanes; keep++ {
-			sameBits(t, "fewer passes kept", want, s.run(t, s.model(t, newRef(t), keep), phase, 0, 1, 2), 0, 1, 2)
+			m := s.model(t, newRef(t), keep)
+			sameBits(t, "fewer passes kept", want, s.run(t, m, phase, 0, 1, 2), 0, 1, 2)
+			if len(m.training.sets) != keep {
+				t.Errorf("%d passes of %d bytes are kept, not %d", len(m.training.sets), m.training.setBytes, keep)
+			}
 		}
 	}
 }

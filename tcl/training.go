@@ -16,11 +16,13 @@ type training struct {
 	tokens tokenMemory    // of the unmasked pass
 	masked kernels.Tensor // [B, 3, S, S]: images times hard masks
 
-	sets      []*activations   // grows to KeepPasses
+	sets      []*activations   // grows while KeepBytes lasts
 	results   []kernels.Tensor // Float64 [2N+4], free ones
 	newResult func() kernels.Tensor
 	newSet    func() *activations
-	clock     int // counts forward computations
+	setBytes  int64 // size of a set, known from the first
+	room      int64 // for all sets
+	clock     int   // counts forward computations
 
 	backward backwardScratch
 }
@@ -63,7 +65,7 @@ func newTraining(m *Model) *training {
 	b, n := m.options.MicroBatch, m.options.GlobalBatch
 	rows, width, side := b*cfg.tokens(), cfg.Vision.Width, cfg.Vision.Image
 	t := &training{
-		batch: b, global: n,
+		batch: b, global: n, room: m.options.KeepBytes,
 		m1: a.floats(m.layout.len), m2: a.floats(m.layout.len), grads: a.floats(m.layout.len), squared: a.doubles(1),
 		classes: a.rows(b, 0, cfg.tokens()), patchRows: a.alloc(kernels.Int32, b*cfg.patches()),
 		trunk:  newBlockMemory(a, rows, width),
@@ -73,7 +75,12 @@ func newTraining(m *Model) *training {
 	m.dev.Upload(t.patchRows, patchRows(b, cfg.tokens()))
 	t.gradients = newGrounder(m.layout.views(t.grads), cfg)
 	t.newResult = func() kernels.Tensor { return a.doubles(2*n + 4) }
-	t.newSet = func() *activations { return newActivations(m, t) }
+	t.newSet = func() *activations {
+		before := a.bytes()
+		set := newActivations(m, t)
+		t.setBytes = a.bytes() - before
+		return set
+	}
 	t.backward = newBackwardScratch(m, t)
 	return t
 }
@@ -116,11 +123,11 @@ func newBackwardScratch(m *Model, t *training) backwardScratch {
 	}
 }
 
-// claim gives p a set of activations: a free one, a new one while fewer than keep exist, or else that of the pass that
-// was computed last, whose turn in the backward pass comes last too.
-func (t *training) claim(p *Pass, keep int) *activations {
+// claim gives p a set of activations: a free one, a new one while there is room for it, or else that of the pass that was
+// computed last, whose turn in the backward pass comes last too.
+func (t *training) claim(p *Pass) *activations {
 	t.clock++
-	set := t.vacant(keep)
+	set := t.vacant()
 	if set.owner != nil {
 		set.owner.kept = nil
 	}
@@ -128,7 +135,7 @@ func (t *training) claim(p *Pass, keep int) *activations {
 	return set
 }
 
-func (t *training) vacant(keep int) *activations {
+func (t *training) vacant() *activations {
 	var newest *activations
 	for _, set := range t.sets {
 		if set.owner == nil {
@@ -138,7 +145,7 @@ func (t *training) vacant(keep int) *activations {
 			newest = set
 		}
 	}
-	if len(t.sets) < max(keep, 1) {
+	if len(t.sets) == 0 || int64(len(t.sets)+1)*t.setBytes <= t.room {
 		t.sets = append(t.sets, t.newSet())
 		return t.sets[len(t.sets)-1]
 	}

@@ -16,7 +16,6 @@ const (
 	stepBound          = 0.05 // of the learning rate
 	rateBound          = 1e-12
 	resizeBound        = 1e-6
-	scoreBound         = 1e-4
 )
 
 // The error measures.
@@ -24,7 +23,6 @@ const (
 	relative  = "largest difference / largest magnitude"
 	ofRate    = "largest difference / learning rate"
 	bitsOff   = "values that differ"
-	absolute  = "largest difference"
 	relativeN = "relative difference"
 )
 

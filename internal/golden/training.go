@@ -18,8 +18,8 @@ type training struct {
 	lanes  []lane
 }
 
-// passesKept bounds the memory of a replay; further lanes are computed twice.
-const passesKept = 2
+// keepBytes bounds the memory of a replay; lanes beyond it are computed twice.
+const keepBytes = 2 << 30
 
 func replayTraining(r *Report, f *safetensors.File, dev kernels.Device) error {
 	m, err := readMetadata(f)
@@ -35,7 +35,7 @@ func replayTraining(r *Report, f *safetensors.File, dev kernels.Device) error {
 		return err
 	}
 	t.model, err = tcl.NewModel(dev, m.Config, m.method(), clip, ground, tcl.ModelOptions{
-		MicroBatch: m.MicroBatch, GlobalBatch: m.pairs(), KeepPasses: passesKept, Optimiser: m.optimiser()})
+		MicroBatch: m.MicroBatch, GlobalBatch: m.pairs(), KeepBytes: keepBytes, Optimiser: m.optimiser()})
 	if err != nil {
 		return err
 	}
