@@ -128,6 +128,15 @@ func (c *Coordinator) disagreed(d exchange.Disagreement) {
 	c.events <- core.Conflict{Step: d.Step, Exchange: d.Exchange, Node: d.Node, Workers: d.Workers[:]}
 }
 
+// Journal writes down something that happened before the machine ran, such as a checkpoint that cannot be used.
+func (c *Coordinator) Journal(kind string, step int, text string) {
+	c.Log.Warn(text, "kind", kind, "step", step)
+	entry := Entry{Time: c.Now().UTC().Format(time.RFC3339Nano), Epoch: c.Machine.Epoch, Step: step, Kind: kind, Fault: true, Text: text}
+	if err := appendLine(c.Dir, JournalFile, entry); err != nil {
+		c.Log.Warn("the journal could not be written", "error", err)
+	}
+}
+
 // loop feeds the machine until it has finished and everybody has had time to hear of it.
 func (c *Coordinator) loop(ctx context.Context) error {
 	tick := time.NewTicker(tickEvery)

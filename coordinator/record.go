@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/textground/textground/internal/atomicfile"
+	"github.com/textground/textground/tcl"
 )
 
 // Files of a run's directory. The .jsonl files have one JSON object a line and only grow.
@@ -77,12 +78,9 @@ type WorkerStatus struct {
 	Doing  string `json:"doing"`
 }
 
-// lossNames are the names of tcl.Losses, in order.
-var lossNames = []string{"tcl_v", "tcl_f", "area_pos", "area_neg", "tv_img", "tv_mask", "total"}
-
 func namedLosses(sum []float64) map[string]float64 {
-	named := make(map[string]float64, len(lossNames))
-	for i, name := range lossNames {
+	named := make(map[string]float64, len(tcl.LossNames))
+	for i, name := range tcl.LossNames {
 		if i < len(sum) {
 			named[name] = sum[i]
 		}

@@ -27,3 +27,6 @@ func ReadySubject(run string) string          { return "tg." + run + ".red.ready
 func StateSubject(run, from, to string) string {
 	return "tg." + run + ".state." + from + "." + to + ".get"
 }
+
+// SpecSubject is where a worker asks what the run is.
+func SpecSubject(run, worker string) string { return "tg." + run + ".up." + worker + ".spec" }

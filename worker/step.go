@@ -208,7 +208,7 @@ func (w *Worker) forward(s *step, g *group, lane int) error {
 	g.passes[lane] = pass
 	g.forwarded++
 	fault.Point("before-columns", s.number)
-	leaf := partial[float64]{node: proto.Node{Lo: lane, Hi: lane + 1}, values: columns}
+	leaf := partial[float64]{node: proto.Node{Lo: lane, Hi: lane + 1}, values: slices.Clone(columns)}
 	if !finite(columns) {
 		leaf.nonFinite = []int{lane}
 	}

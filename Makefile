@@ -1,0 +1,53 @@
+# textground. `make help` lists the targets; CI calls these and nothing else.
+SHELL := /bin/bash
+export CGO_CFLAGS ?= -O2 -g
+GO ?= go
+TOOLS := $(CURDIR)/.tools
+VERSITYGW := $(TOOLS)/versitygw
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: ## bin/textground
+	$(GO) build -o bin/textground ./cmd/textground
+
+demo: build ## draw a world, train on it with workers that die, measure mIoU, write pictures (under 8 minutes)
+	bin/textground demo --require miou>=0.24
+
+test: $(VERSITYGW) ## all tests, race detector included
+	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/textground
+	TEXTGROUND_VERSITYGW=$(VERSITYGW) $(GO) test -race -timeout 14m ./...
+
+test-nocgo: ## the tests without cgo: the reference kernels do the work
+	CGO_ENABLED=0 $(GO) test ./...
+
+race: test ## the same: `make test` has the race detector on
+
+lint: ## gofmt, vet, golangci-lint
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
+
+bench: ## speed beside OpenBLAS and PyTorch, which it takes from PyPI into .tools
+	scripts/bench.sh
+
+digest: build ## parameter digest after 20 steps of the tiny run: unchanged by changes that claim to alter no number
+	bin/textground train examples/tiny.yaml --steps 12 --workers 1 --json | tail -n 1
+
+fuzz: ## every fuzz target, a minute each
+	scripts/fuzz.sh
+
+sim: ## 20 000 seeds of the coordinator under faults
+	TEXTGROUND_SIM_SEEDS=20000 $(GO) test -timeout 60m ./coordinator/sim
+
+proto: ## the run file's JSON Schema, from its Go types
+	$(GO) generate ./proto
+
+clip-check: build ## 50 steps of the demo's CLIP again: must give the digest in the committed weights
+	scripts/clip-check.sh
+
+$(VERSITYGW):
+	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+.PHONY: help build demo test test-nocgo race lint bench digest fuzz sim proto clip-check

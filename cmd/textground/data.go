@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"image/png"
+	"os"
+	"sort"
+
+	"github.com/spf13/cobra"
+
+	"github.com/textground/textground/dataset"
+	"github.com/textground/textground/dataset/world"
+	"github.com/textground/textground/store"
+)
+
+func newData() *cobra.Command {
+	var url string
+	c := &cobra.Command{Use: "data", Short: "Shards of image-text pairs: draw, index, verify, look at"}
+	c.PersistentFlags().StringVar(&url, "store", "file://runs/store", "file://DIR or s3://BUCKET/PREFIX")
+	open := func(ctx context.Context) (store.Store, error) { return store.Open(ctx, url) }
+	c.AddCommand(newDataWorld(open), newDataIndex(open), newDataVerify(open), newDataShow(open))
+	return c
+}
+
+type opener func(context.Context) (store.Store, error)
+
+func newDataWorld(open opener) *cobra.Command {
+	config := world.Config{Scenes: 6000, Size: world.Size, Seed: 1}
+	perShard := 500
+	c := &cobra.Command{
+		Use: "world PREFIX", Short: "Draw a synthetic captioned world into shards", Args: exactArg("the key prefix of the shards, such as shards/world"),
+		RunE: func(c *cobra.Command, args []string) error {
+			st, err := open(c.Context())
+			if err != nil {
+				return err
+			}
+			count := newCounter(c.ErrOrStderr(), "scenes", config.Scenes)
+			err = world.WriteShards(c.Context(), st, args[0], config, perShard, count.set)
+			count.stop()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%d scenes in %s/%s\n", config.Scenes, st, args[0])
+			fmt.Fprintf(c.ErrOrStderr(), "next: textground data show %s\n", args[0])
+			return nil
+		},
+	}
+	c.Flags().IntVar(&config.Scenes, "scenes", config.Scenes, "how many")
+	c.Flags().Uint64Var(&config.Seed, "seed", config.Seed, "which world")
+	c.Flags().IntVar(&config.Size, "size", config.Size, "side in pixels")
+	c.Flags().BoolVar(&config.Masks, "masks", false, "held-out scenes, with their true masks")
+	c.Flags().IntVar(&perShard, "per-shard", perShard, "scenes in a shard")
+	return c
+}
+
+func newDataIndex(open opener) *cobra.Command {
+	return &cobra.Command{
+		Use: "index PREFIX", Short: "Index WebDataset shards that others wrote", Args: exactArg("the key prefix of the shards"),
+		RunE: func(c *cobra.Command, args []string) error {
+			st, err := open(c.Context())
+			if err != nil {
+				return err
+			}
+			count := newCounter(c.ErrOrStderr(), "shards", 0)
+			ix, err := dataset.BuildIndex(c.Context(), st, args[0], count.of)
+			count.stop()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%d pairs in %d shards, %.1f MB, fingerprint %s\n", ix.Samples(), len(ix.Shards), float64(ix.Bytes())/1e6, ix.Fingerprint)
+			return nil
+		},
+	}
+}
+
+func newDataVerify(open opener) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "verify PREFIX", Short: "Read every shard and decode every image", Args: exactArg("the key prefix of the shards"),
+		RunE: func(c *cobra.Command, args []string) error {
+			st, err := open(c.Context())
+			if err != nil {
+				return err
+			}
+			count := newCounter(c.ErrOrStderr(), "shards", 0)
+			report, err := dataset.Verify(c.Context(), st, args[0], func(err error) { fmt.Fprintln(c.ErrOrStderr(), err) }, count.of)
+			count.stop()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				json.NewEncoder(c.OutOrStdout()).Encode(report)
+			} else {
+				fmt.Fprintf(c.OutOrStdout(), "%d pairs in %d shards, %.1f MB; %d bad shards; bad samples: %s\n", report.Samples, report.Shards, float64(report.Bytes)/1e6, report.BadShards, countsText(report.BadSamples))
+			}
+			if !report.Sound() {
+				return fmt.Errorf("the data set %s/%s is not sound; index it again after mending: textground data index %s", st, args[0], args[0])
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	return c
+}
+
+func countsText(counts map[string]int) string {
+	if len(counts) == 0 {
+		return "none"
+	}
+	reasons := make([]string, 0, len(counts))
+	for reason := range counts {
+		reasons = append(reasons, reason)
+	}
+	sort.Strings(reasons)
+	text := ""
+	for _, reason := range reasons {
+		text += fmt.Sprintf("%s %d ", reason, counts[reason])
+	}
+	return text
+}
+
+func newDataShow(open opener) *cobra.Command {
+	var out string
+	var from, count int
+	c := &cobra.Command{
+		Use: "show PREFIX", Short: "A contact sheet of pictures with captions", Args: exactArg("the key prefix of the shards"),
+		RunE: func(c *cobra.Command, args []string) error {
+			st, err := open(c.Context())
+			if err != nil {
+				return err
+			}
+			ix, err := dataset.OpenIndex(c.Context(), st, args[0])
+			if err != nil {
+				return err
+			}
+			if from < 0 || from >= ix.Samples() {
+				return badInput(fmt.Sprintf("--from %d: the samples are 0 to %d", from, ix.Samples()-1))
+			}
+			var ids []dataset.SampleID
+			for i := from; i < min(from+count, ix.Samples()); i++ {
+				ids = append(ids, dataset.SampleID(i))
+			}
+			sheet, err := dataset.ContactSheet(c.Context(), st, args[0], ix, ids)
+			if err != nil {
+				return err
+			}
+			f, err := os.Create(out)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if err := png.Encode(f, sheet); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%d pairs in %s\n", len(ids), out)
+			return f.Close()
+		},
+	}
+	c.Flags().StringVar(&out, "out", "sheet.png", "file to write")
+	c.Flags().IntVar(&from, "from", 0, "first sample")
+	c.Flags().IntVar(&count, "count", 24, "how many")
+	return c
+}

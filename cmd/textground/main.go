@@ -1,0 +1,131 @@
+// Command textground trains text-grounded segmenters on any number of machines. One file a verb; this package only wires
+// the other packages together.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/textground/textground/proto"
+)
+
+// Exit codes, as the manual tables them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitBadInput    = 2
+	exitGoalMissed  = 3 // finished, but what was required or claimed does not hold
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := newRoot().ExecuteContext(ctx)
+	os.Exit(exitCode(err))
+}
+
+// newRoot returns the command tree.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "textground",
+		Short: "Train text-grounded segmenters: the same bits, whatever the number of workers and whatever dies on the way",
+		Example: `  textground doctor                                  what this machine can do
+  textground demo                                    the whole system, once round, in a few minutes
+  textground train examples/tiny.yaml --workers 3    a run of seconds
+  textground resume                                  go on where the latest run stopped
+  textground segment cat.jpg --text "cat|kitten, tree"`,
+		SilenceErrors: true, SilenceUsage: true,
+		SuggestionsMinimumDistance: 3,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentFlags().StringVar(&runsDir, "dir", envOr("TEXTGROUND_DIR", "runs"), "directory of the runs on this machine")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return badInput(flagHint(c, err)) })
+	root.AddGroup(&cobra.Group{ID: "daily", Title: "Daily:"}, &cobra.Group{ID: "look", Title: "Look inside:"}, &cobra.Group{ID: "parts", Title: "Parts:"})
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("daily", newTrain(), newResume(), newPs(), newDoctor())
+	add("look", newProve(), newPlan(), newChaos(), newVerify(), newCheckpoint(), newData(), newVersion())
+	add("parts", newCoordinator(), newWorker())
+	return root
+}
+
+// usageError is bad input on the command line.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func badInput(text string) error { return &usageError{text} }
+
+// goalError ends a command that finished but missed what was asked of it.
+type goalError struct{ text string }
+
+func (e *goalError) Error() string { return e.text }
+
+// exitCode prints err, one line and then perhaps an excerpt, and returns the code for it.
+func exitCode(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintf(os.Stderr, "textground: %s\n", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
+	var input *proto.InputError
+	if errors.As(err, &input) && input.Detail != "" {
+		fmt.Fprintln(os.Stderr, strings.TrimRight(input.Detail, "\n"))
+	}
+	return codeOf(err)
+}
+
+func codeOf(err error) int {
+	var usage *usageError
+	var input *proto.InputError
+	var goal *goalError
+	switch {
+	case errors.As(err, &goal):
+		return exitGoalMissed
+	case errors.As(err, &usage), errors.As(err, &input), isBadInput(err):
+		return exitBadInput
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case strings.HasPrefix(err.Error(), "unknown command"):
+		return exitBadInput
+	}
+	return exitFailed
+}
+
+// flagHint adds the nearest valid flag to cobra's message.
+func flagHint(c *cobra.Command, err error) string {
+	text := err.Error()
+	_, wrong, found := strings.Cut(text, "unknown flag: --")
+	if !found {
+		return text
+	}
+	best, distance := "", 1+len(wrong)/2
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := proto.Distance(wrong, f.Name); d < distance {
+			best, distance = f.Name, d
+		}
+	})
+	if best != "" {
+		text += fmt.Sprintf("; did you mean --%s?", best)
+	}
+	return text
+}
+
+func envOr(key, otherwise string) string {
+	if v := os.Getenv(key); v != "" {
+		return v
+	}
+	return otherwise
+}

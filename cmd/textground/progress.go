@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/textground/textground/coordinator"
+)
+
+// progress shows how far a run is: a bar on a terminal, a plain line every five seconds elsewhere.
+type progress struct {
+	end chan struct{}
+	wg  sync.WaitGroup
+}
+
+const plainEvery = 5 * time.Second
+
+// watchProgress follows the status in dir until stop. only, if not 0, is the step to stop after.
+func watchProgress(dir string, steps, only int, out io.Writer) *progress {
+	if only > 0 {
+		steps = min(steps, only)
+	}
+	p := &progress{end: make(chan struct{})}
+	p.wg.Add(1)
+	go func() {
+		defer p.wg.Done()
+		if isTerminal(out) {
+			p.bar(dir, steps, out)
+		} else {
+			p.lines(dir, steps, out)
+		}
+	}()
+	return p
+}
+
+func (p *progress) stop() {
+	close(p.end)
+	p.wg.Wait()
+}
+
+func isTerminal(out io.Writer) bool {
+	f, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+}
+
+func (p *progress) bar(dir string, steps int, out io.Writer) {
+	bars := mpb.New(mpb.WithOutput(out), mpb.WithWidth(48))
+	var text string
+	bar := bars.AddBar(int64(steps), mpb.PrependDecorators(decor.CountersNoUnit("step %d / %d ")),
+		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return text })))
+	p.every(200*time.Millisecond, func() {
+		if s, err := coordinator.ReadStatus(dir); err == nil {
+			text = fmt.Sprintf(" %.1f images/s, %d workers  %s", s.ImagesPerSecond, countMembers(s), s.Page)
+			bar.SetCurrent(int64(s.Committed + 1))
+		}
+	})
+	bar.Abort(false)
+	bars.Wait()
+}
+
+func (p *progress) lines(dir string, steps int, out io.Writer) {
+	last, told := -1, false
+	p.every(plainEvery, func() {
+		s, err := coordinator.ReadStatus(dir)
+		if err != nil || s.Committed+1 == last {
+			return
+		}
+		if !told && s.Page != "" {
+			fmt.Fprintf(out, "live page %s\n", s.Page)
+			told = true
+		}
+		last = s.Committed + 1
+		fmt.Fprintf(out, "step %d / %d, %.1f images/s, %d workers\n", last, steps, s.ImagesPerSecond, countMembers(s))
+	})
+}
+
+// every calls show on a timer and once more at the end.
+func (p *progress) every(d time.Duration, show func()) {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			show()
+		case <-p.end:
+			show()
+			return
+		}
+	}
+}
+
+func countMembers(s *coordinator.Status) int {
+	n := 0
+	for _, w := range s.Workers {
+		if w.Member {
+			n++
+		}
+	}
+	return n
+}
