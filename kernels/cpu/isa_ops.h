@@ -8,6 +8,7 @@
 #include "rows.c"
 #include "conv3x3.c"
 #include "upconv3x3.c"
+#include "attention.c"
 #include "innerproduct.c"
 #include "gate.c"
 #include "adamw.c"
@@ -21,3 +22,5 @@
 #include "maskimages.c"
 #include "resize.c"
 #include "pamr.c"
+#include "groundmasks.c"
+#include "groundmasks_backward.c"
