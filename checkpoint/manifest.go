@@ -59,16 +59,13 @@ type Manifest struct {
 	Digest string `json:"digest"` // of this manifest's canonical bytes, without this field
 }
 
-// NewManifest describes a state that is to be sealed. It lacks the volumes' records.
+// NewManifest describes a state that is to be sealed. It lacks the volumes' records, the metrics and the parent. A
+// coordinator that has no state fills in a Manifest itself, from what its workers say.
 func NewManifest(l Lineage, w Writer, s *State, id Identity) Manifest {
-	m := Manifest{
+	return Manifest{
 		Run: l.Run, Lineage: l.Number, Step: s.Step, Epoch: w.Epoch, Nonce: w.Nonce,
-		Identity: id, ParamsSHA256: ParamsSHA256(s.Params), Metrics: map[string]Float{},
+		Identity: id, ParamsSHA256: ParamsSHA256(s.Params), Parameters: s.Parameters(),
 	}
-	for i, name := range s.Names {
-		m.Parameters = append(m.Parameters, Parameter{Name: name, Shape: append([]int{}, s.Shapes[i]...), Updates: s.Updates[i]})
-	}
-	return m
 }
 
 func (m *Manifest) lineage() Lineage { return Lineage{Run: m.Run, Number: m.Lineage} }
@@ -83,15 +80,11 @@ func (m *Manifest) Plan() []Volume {
 	return PlanVolumes(names, shapes)
 }
 
-// finish orders the volumes and fills in the digests.
+// finish brings the manifest into the one form that its content has, and fills in the digests.
 func (m *Manifest) finish() error {
 	m.Schema = Schema
 	m.Sealed = m.Sealed.UTC()
-	if m.Metrics == nil {
-		m.Metrics = map[string]Float{}
-	}
-	m.Volumes = slices.Clone(m.Volumes)
-	sort.Slice(m.Volumes, func(i, j int) bool { return m.Volumes[i].Index < m.Volumes[j].Index })
+	m.normalise()
 	m.State = m.stateDigest()
 	m.Digest = m.ownDigest()
 	if err := m.check(); err != nil {
@@ -101,6 +94,25 @@ func (m *Manifest) finish() error {
 		return fmt.Errorf("the manifest would have %d bytes, more than %d", size, maxManifestBytes)
 	}
 	return nil
+}
+
+// normalise orders the volumes and makes what is empty look empty, never absent. It touches none of the caller's slices.
+func (m *Manifest) normalise() {
+	if m.Metrics == nil {
+		m.Metrics = map[string]Float{}
+	}
+	m.Parameters = slices.Clone(m.Parameters)
+	for i, p := range m.Parameters {
+		m.Parameters[i].Shape = append([]int{}, p.Shape...)
+	}
+	m.Volumes = slices.Clone(m.Volumes)
+	sort.Slice(m.Volumes, func(i, j int) bool { return m.Volumes[i].Index < m.Volumes[j].Index })
+	for i, v := range m.Volumes {
+		m.Volumes[i].Tensors = slices.Clone(v.Tensors)
+		for j, t := range m.Volumes[i].Tensors {
+			m.Volumes[i].Tensors[j].Shape = append([]int{}, t.Shape...)
+		}
+	}
 }
 
 // stateDigest covers what every honest writer of this lineage and step must agree on.

@@ -64,6 +64,15 @@ func copyInto(into, from [][]float32) [][]float32 {
 	return into
 }
 
+// Parameters describes the state without its values.
+func (s *State) Parameters() []Parameter {
+	parameters := make([]Parameter, len(s.Names))
+	for i, name := range s.Names {
+		parameters[i] = Parameter{Name: name, Shape: s.Shapes[i], Updates: s.Updates[i]}
+	}
+	return parameters
+}
+
 // Values is the source that WriteVolume asks for a state's items.
 func (s *State) Values(item Item) []float32 {
 	i, found := slices.BinarySearch(s.Names, item.Name)

@@ -247,6 +247,18 @@ func TestOpenSaysWhatIsWrongWithTheBucket(t *testing.T) {
 	}
 }
 
+func TestWhoMayNotListMayStillOpen(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s3Error(w, 403, "AccessDenied") }))
+	defer server.Close()
+	s3Environment(t, server.URL)
+	st, err := Open(t.Context(), "s3://bucket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = st.List(t.Context(), "runs/")
+	wantOneLine(t, err, ErrDenied, "list runs/", "policy")
+}
+
 func TestTheSecretIsInNoNameOfTheStore(t *testing.T) {
 	st, _ := rehearsed(t, func(http.ResponseWriter, *http.Request) {})
 	for _, text := range []string{st.String(), fmt.Sprint(st), fmt.Sprintf("%v", WithPrefix(st, "p"))} {

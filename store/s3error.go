@@ -40,6 +40,9 @@ func outOfSpace(code string) bool {
 
 // explain turns the server's answer, or its silence, into the package's errors, with what to do.
 func (b *bucket) explain(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return context.Canceled
+	}
 	if answer, ok := answerOf(err); ok {
 		return b.explainAnswer(answer, err)
 	}
