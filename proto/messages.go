@@ -113,7 +113,7 @@ type Update struct {
 // Report is the whole state of one worker. Sequence rises with every change within an instance.
 type Report struct {
 	Worker   string `json:"worker"`
-	Instance string `json:"instance"` // differs between two processes of one name
+	Instance string `json:"instance"` // of two processes of one name the one that started later has the greater string
 	Epoch    uint64 `json:"epoch"`    // highest coordinator epoch seen
 	Sequence uint64 `json:"sequence"`
 	Class    string `json:"class"` // device class: equal classes give equal bits

@@ -121,6 +121,11 @@ func (m *Machine) settleWhenDue() {
 }
 
 func (m *Machine) loadBase(why string) {
+	if m.base.Step >= m.cfg.last() {
+		m.committed, m.digest = m.base.Step, m.known[m.base.Step]
+		m.endSealed()
+		return
+	}
 	m.phase, m.until = loading, m.clock.now+m.cfg.WaitFor
 	m.committed, m.digest = m.base.Step, m.known[m.base.Step]
 	m.because("everybody loads the state after step %d: %s", m.base.Step, why)

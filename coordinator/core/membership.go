@@ -13,11 +13,10 @@ import (
 type worker struct {
 	report  proto.Report
 	heard   time.Duration
-	silent  bool            // unheard for too long
-	ended   bool            // this process reported the error that ended it
-	refused string          // why this process may not take part
-	renewed bool            // a new process; if its name is a member's, that was its predecessor
-	past    map[string]bool // instances that were replaced: their late reports say nothing
+	silent  bool   // unheard for too long
+	ended   bool   // this process reported the error that ended it
+	refused string // why this process may not take part
+	renewed bool   // a new process; if its name is a member's, that was its predecessor
 }
 
 // fit reports whether the worker may take part.
@@ -41,10 +40,10 @@ func (m *Machine) onReported(e Reported) {
 	w := m.workers[r.Worker]
 	switch {
 	case w == nil:
-		w = &worker{past: map[string]bool{}}
+		w = &worker{}
 		m.workers[r.Worker] = w
-	case w.past[r.Instance]:
-		return
+	case r.Instance < w.report.Instance && !w.silent:
+		return // late word of a predecessor
 	case w.report.Instance != r.Instance:
 		m.replace(w)
 	case w.ended || r.Sequence < w.report.Sequence:
@@ -73,7 +72,6 @@ func (m *Machine) replace(w *worker) {
 	if !w.silent && !w.ended && !w.report.Leaving {
 		m.depart(w, Died, "a new process has taken its name")
 	}
-	w.past[w.report.Instance] = true
 	w.silent, w.ended, w.refused, w.renewed = false, false, "", true
 }
 
