@@ -33,7 +33,7 @@ func TestSceneDependsOnSeedAndNumberOnly(t *testing.T) {
 
 // The distributions of the tried recipe: the area weights of the demonstration are set for them.
 func TestStatisticsOfTheWorld(t *testing.T) {
-	const n = 240
+	const n = 160
 	var named, covered, two float64
 	var counts [5]int
 	words := map[string]bool{}
@@ -80,7 +80,7 @@ func TestStatisticsOfTheWorld(t *testing.T) {
 
 // What the caption names is in the mask, with the area that the scene claims.
 func TestCaptionNamesWhatTheMaskShows(t *testing.T) {
-	for i := range 60 {
+	for i := range 30 {
 		s := Draw(5, i)
 		area := 0
 		for noun, word := range Nouns {
