@@ -39,7 +39,7 @@ func triangleTaps(from, to, start, n int) []taps {
 	reach := max(scale, 1)
 	all := make([]taps, n)
 	for i := range all {
-		centre := (float64(start+i) + 0.5) * scale
+		centre := float64((float64(start+i) + 0.5) * scale)
 		first := max(0, int(centre-reach+0.5))
 		last := min(from, int(centre+reach+0.5))
 		all[i] = taps{first, triangleWeights(first, last, centre, reach)}

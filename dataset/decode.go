@@ -9,6 +9,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"math"
 
 	"golang.org/x/image/webp"
 )
@@ -78,6 +79,9 @@ func (l DecodeLimits) Decode(data []byte) (_ *Image, err error) {
 	if format == nil {
 		return nil, decodeErrorf(ReasonNotAnImage, "it begins with %.16q", data[:min(len(data), 16)])
 	}
+	if isAnimatedWebP(data) {
+		return nil, decodeErrorf(ReasonUnsupported, "an animated WebP")
+	}
 	file := &endReader{data: data}
 	config, err := format.config(file)
 	if err != nil {
@@ -85,6 +89,9 @@ func (l DecodeLimits) Decode(data []byte) (_ *Image, err error) {
 	}
 	if err := l.check(config, format.scans(data)); err != nil {
 		return nil, err
+	}
+	if most := format.pixelsPerByte * len(data); config.Width*config.Height > most {
+		return nil, decodeErrorf(ReasonTruncated, "%d bytes cannot hold %d x %d pixels", len(data), config.Width, config.Height)
 	}
 	file = &endReader{data: data}
 	picture, err := format.decode(file)
@@ -113,14 +120,17 @@ type imageFormat struct {
 	config  func(io.Reader) (image.Config, error)
 	decode  func(io.Reader) (image.Image, error)
 	scans   func([]byte) int // passes over the picture that decoding takes
+
+	// pixelsPerByte is more than the format can pack, so that a short file claims no large memory.
+	pixelsPerByte int
 }
 
 var imageFormats = []imageFormat{
-	{startsWith("\xff\xd8\xff"), jpeg.DecodeConfig, jpeg.Decode, jpegScans},
-	{startsWith("\x89PNG\r\n\x1a\n"), png.DecodeConfig, png.Decode, singleScan},
-	{startsWith("GIF87a"), gif.DecodeConfig, gif.Decode, singleScan},
-	{startsWith("GIF89a"), gif.DecodeConfig, gif.Decode, singleScan},
-	{isWebP, webp.DecodeConfig, webp.Decode, singleScan},
+	{startsWith("\xff\xd8\xff"), jpeg.DecodeConfig, jpeg.Decode, jpegScans, 1024},         // a bit for each of at least 8 blocks in 1024 pixels
+	{startsWith("\x89PNG\r\n\x1a\n"), png.DecodeConfig, png.Decode, singleScan, 8 * 1032}, // deflate's best, at a bit a pixel
+	{startsWith("GIF87a"), gif.DecodeConfig, gif.Decode, singleScan, 4096},                // an LZW code repeats less than 4096 pixels
+	{startsWith("GIF89a"), gif.DecodeConfig, gif.Decode, singleScan, 4096},
+	{isWebP, webp.DecodeConfig, webp.Decode, singleScan, math.MaxInt / (1 << 32)}, // lossless, one colour takes no bits
 }
 
 func sniffImage(data []byte) *imageFormat {
@@ -138,6 +148,12 @@ func startsWith(magic string) func([]byte) bool {
 
 func isWebP(data []byte) bool {
 	return len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP"
+}
+
+// isAnimatedWebP looks for the animation bit of the extended header, whose frames the decoder does not know.
+func isAnimatedWebP(data []byte) bool {
+	const animation = 1 << 1
+	return isWebP(data) && len(data) > 20 && string(data[12:16]) == "VP8X" && data[20]&animation != 0
 }
 
 func singleScan([]byte) int { return 1 }

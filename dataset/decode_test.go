@@ -122,6 +122,9 @@ func TestBadFilesAreRefusedByReason(t *testing.T) {
 		"no components":         {patched(good, baselineFrame, 9, 0), ReasonCorrupt},
 		"12 bits":               {patched(good, baselineFrame, 4, 12), ReasonUnsupported},
 		"arithmetic coding":     {patched(good, baselineFrame, 0, 0xff, 0xc9), ReasonUnsupported},
+		"JPEG of 6000 x 6000":   {patched(good, baselineFrame, 5, 0x17, 0x70, 0x17, 0x70), ReasonTruncated},
+		"PNG of 7000 x 7000":    {hugePNG(7000), ReasonTruncated},
+		"animated WebP":         {[]byte("RIFF\x1e\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"), ReasonUnsupported},
 		"bad Huffman table":     {patched(good, "\xff\xc4", 5, 0xff, 0xff, 0xff, 0xff), ReasonCorrupt},
 		"201 scans":             {manyScans(t, 201), ReasonTooManyScans},
 		"10000 scans":           {manyScans(t, 10_000), ReasonTooManyScans},
@@ -149,6 +152,7 @@ func TestOddButValidFilesDecode(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"one pixel":         encodedJPEG(1, 1),
 		"strip":             encodedJPEG(1, 65_500),
+		"one colour":        encodedJPEG(3000, 2000),
 		"60 MB of metadata": withMetadata(encodedJPEG(20, 10), 960),
 	} {
 		if img, err := DecodeImage(data); err != nil || img.Width < 1 {
