@@ -92,6 +92,15 @@ func (ix *Index) number() {
 // Samples returns D, the number of samples.
 func (ix *Index) Samples() int { return ix.first[len(ix.Shards)] }
 
+// Bytes returns the size of all shards together.
+func (ix *Index) Bytes() int64 {
+	var sum int64
+	for _, s := range ix.Shards {
+		sum += s.Size
+	}
+	return sum
+}
+
 // Locate returns the shard of a sample and its place in it. An id that the index does not have is a broken invariant.
 func (ix *Index) Locate(id SampleID) (shard, place int) {
 	if id >= SampleID(ix.Samples()) {

@@ -29,6 +29,9 @@ func TestIndexComesBackAsWritten(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
+	if objects, _ := st.List(t.Context(), "a/0"); len(objects) != 3 || written.Bytes() != objects[0].Size+objects[1].Size+objects[2].Size {
+		t.Errorf("%d bytes in %v", written.Bytes(), objects)
+	}
 	if written.Samples() != 8 || written.Name(4) != `shard 00002.tar, sample "000004"` {
 		t.Errorf("%d samples, sample 4 is %s", written.Samples(), written.Name(4))
 	}

@@ -116,8 +116,7 @@ func (l *Loader) Tokens(ctx context.Context, step, lane int) ([][]int32, error) 
 	return p.batch.Tokens, nil
 }
 
-// Prefetch starts making the batches of these lanes for the steps from step on, as many as the configuration says, and
-// forgets those of earlier steps.
+// Prefetch starts making the batches of these lanes for the steps from step on, as many as the configuration says.
 func (l *Loader) Prefetch(step int, lanes []int) {
 	l.forget(step)
 	for s := step; s < step+l.cfg.Ahead; s++ {
@@ -181,12 +180,13 @@ func (l *Loader) drop(at laneStep, p *preparation) {
 	}
 }
 
-// forget lets go of what was made for steps before step and never taken, such as the batches of lanes that moved.
+// forget lets go of what was made and never taken, such as the batches of lanes that moved, once step is two steps on: the
+// step before may still be under way when the next is looked ahead to.
 func (l *Loader) forget(step int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for at := range l.prepared {
-		if at.step < step {
+		if at.step < step-1 {
 			delete(l.prepared, at)
 		}
 	}

@@ -107,6 +107,31 @@ func TestBatchHoldsWhatThePlanSays(t *testing.T) {
 	}
 }
 
+// What was made ahead is taken, not made again; what nobody takes is forgotten two steps later.
+func TestPrefetchedBatchesAreKeptUntilTakenOrLeft(t *testing.T) {
+	st := store.NewMem()
+	ix := writeSet(t, st, "", []int{12}, nil)
+	l := testLoader(t, st, "", ix, func(c *LoaderConfig) { c.Ahead = 1 })
+	held := func() int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.prepared)
+	}
+	l.Prefetch(0, []int{0, 1})
+	l.Prefetch(1, []int{0, 1})
+	if held() != 4 {
+		t.Errorf("%d batches of two lanes and two steps", held())
+	}
+	p, fresh := l.prepare(laneStep{0, 1})
+	if b := mustBatch(t, l, 0, 1); fresh || b != p.batch || held() != 3 {
+		t.Errorf("the batch was made again, or is kept: %d left", held())
+	}
+	l.Prefetch(2, nil)
+	if held() != 2 {
+		t.Errorf("%d batches left at step 2, want those of step 1", held())
+	}
+}
+
 // A bad sample's place is taken by the next good one of its shard, in every loader alike.
 func TestBadSamplesAreReplacedAndCounted(t *testing.T) {
 	st := store.NewMem()

@@ -225,6 +225,19 @@ func TestTrainingAndEvaluationNeverMeet(t *testing.T) {
 	}
 }
 
+// The control: the same pictures, the same captions, none of them at its own picture.
+func TestShuffledCaptions(t *testing.T) {
+	straight := Config{Scenes: 5, Size: Size, Seed: 3}
+	shuffled := straight
+	shuffled.Shuffled = true
+	for i := range 5 {
+		a, b := straight.sample(i), shuffled.sample(i)
+		if !bytes.Equal(a.Image, b.Image) || b.Caption != straight.sample((i+1)%5).Caption {
+			t.Errorf("scene %d: %q became %q", i, a.Caption, b.Caption)
+		}
+	}
+}
+
 func TestEqualConfigurationsGiveOneFingerprint(t *testing.T) {
 	fingerprint := func(cfg Config) string {
 		st := store.NewMem()
@@ -257,7 +270,7 @@ func TestOtherSizes(t *testing.T) {
 }
 
 func TestImpossibleWorldsAreRefused(t *testing.T) {
-	for _, cfg := range []Config{{}, {Scenes: 1}, {Scenes: 1, Size: 65}, {Scenes: -1, Size: 64}, {Scenes: 1, Size: 8}, {Scenes: 1, Size: 1024}} {
+	for _, cfg := range []Config{{}, {Scenes: 1}, {Scenes: 1, Size: 65}, {Scenes: -1, Size: 64}, {Scenes: 1, Size: 8}, {Scenes: 1, Size: 1024}, {Scenes: 1, Size: 64, Shuffled: true}} {
 		if err := WriteShards(t.Context(), store.NewMem(), "", cfg, 1, nil); err == nil {
 			t.Errorf("%+v was drawn", cfg)
 		}

@@ -17,11 +17,17 @@ type Config struct {
 	Size   int    `yaml:"size"`   // side in pixels, a multiple of 8
 	Seed   uint64 `yaml:"seed"`
 	Masks  bool   `yaml:"masks"` // the evaluation scenes instead of the training scenes, with a mask beside each
+
+	// Shuffled gives every image the caption of the next scene: a control from which nothing can be learned about pictures.
+	Shuffled bool `yaml:"shuffled"`
 }
 
 func (c Config) check() error {
 	if c.Scenes < 1 || c.Scenes > EvalFirst {
 		return fmt.Errorf("a world of %d scenes: give 1 to %d", c.Scenes, EvalFirst)
+	}
+	if c.Shuffled && c.Scenes < 2 {
+		return fmt.Errorf("a world of one scene cannot be shuffled: give at least 2 scenes")
 	}
 	if c.Size < 32 || c.Size > 512 || c.Size%8 != 0 {
 		return fmt.Errorf("scenes of %d pixels: give a multiple of 8 from 32 to 512", c.Size)
@@ -31,16 +37,22 @@ func (c Config) check() error {
 
 // sample draws scene i of the configuration as a shard holds it.
 func (c Config) sample(i int) dataset.Sample {
-	number := i
-	if c.Masks {
-		number += EvalFirst
-	}
-	scene := drawSized(c.Seed, number, c.Size)
+	scene := c.scene(i)
 	s := dataset.Sample{Key: fmt.Sprintf("%09d", i), Image: scene.JPEG(), Caption: scene.Caption}
+	if c.Shuffled {
+		s.Caption = c.scene((i + 1) % c.Scenes).Caption
+	}
 	if c.Masks {
 		s.Mask = scene.MaskPNG()
 	}
 	return s
+}
+
+func (c Config) scene(i int) Scene {
+	if c.Masks {
+		i += EvalFirst
+	}
+	return drawSized(c.Seed, i, c.Size)
 }
 
 // WriteShards draws the scenes of cfg on all cores and writes them under prefix, scenesPerShard to a shard, the index
