@@ -49,7 +49,9 @@ func (w *waiting) end(err error) {
 }
 
 // Await fetches the outcome of an exchange, as soon and as far as it is there, and returns when it has all of it. A step that
-// is not open yet is waited for; one that is no longer kept is [ErrGone]. Followers use it for steps that were closed.
+// is not open yet is waited for, and so is a coordinator that is away or a new one whose epoch [Client.BeginEpoch] has not
+// begun; a step that is no longer kept is [ErrGone]. Followers use it for steps that were closed. An exchange is awaited by
+// one goroutine at a time.
 func (c *Client) Await(ctx context.Context, step int, x proto.Exchange) (Reduced, error) {
 	r, err := c.await(ctx, roundKey{step, x})
 	if err != nil {
@@ -255,8 +257,6 @@ func (f *fetch) take(a frame) error {
 	switch {
 	case a.epoch == f.epoch && a.status == gone:
 		return ErrGone
-	case a.epoch > f.epoch && a.status == staleEpoch:
-		return ErrStaleEpoch
 	case a.status == badPart:
 		return ErrRefusedBy
 	case a.epoch != f.epoch:

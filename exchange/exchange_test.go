@@ -44,13 +44,15 @@ type world struct {
 func newWorld(t testing.TB, lanes int, gradients int) *world {
 	t.Helper()
 	w := &world{t: t, lanes: lanes, progress: map[roundKey]Progress{}}
-	w.changed = sync.NewCond(&w.mu)
+	w.changed = newCond(w)
 	w.server = startServer(t, 0)
 	bus := dial(t, BusConfig{Name: "coordinator", InProcess: w.server})
 	w.hub = w.startHub(bus, bus.run)
 	open(t, w.hub, testEpoch, 0, gradients)
 	return w
 }
+
+func newCond(w *world) *sync.Cond { return sync.NewCond(&w.mu) }
 
 func startServer(t testing.TB, port int) *Server {
 	t.Helper()

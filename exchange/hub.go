@@ -285,9 +285,12 @@ func (h *Hub) onPull(m message) {
 	h.send(m.reply, answer)
 }
 
-// answer is a frame without values about what f asked for.
+// answer is a frame without values about what f asked for. An ack bears the epoch of the part, the others that of the hub.
 func (h *Hub) answer(kind frameKind, f *frame, r *round, s status) *frame {
 	a := &frame{kind: kind, exchange: f.exchange, status: s, epoch: h.epoch, step: f.step, node: f.node, chunk: f.chunk, chunks: f.chunks}
+	if kind == ackFrame {
+		a.epoch = f.epoch
+	}
 	if r == nil || (kind == ackFrame && f.exchange == proto.Texts) { // a lane's texts are cut otherwise than all texts
 		return a
 	}

@@ -291,7 +291,7 @@ func (c *Client) onAck(f frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := slices.IndexFunc(c.parts, func(s *Sending) bool {
-		return s.key == roundKey{f.step, f.exchange} && s.part.Node == f.node
+		return s.epoch == f.epoch && s.key == roundKey{f.step, f.exchange} && s.part.Node == f.node
 	})
 	if f.kind != ackFrame || i < 0 || f.chunk >= len(c.parts[i].chunks) || c.parts[i].chunks[f.chunk].acked {
 		return // answered before
@@ -302,9 +302,7 @@ func (c *Client) onAck(f frame) {
 		k.flying = false
 		c.flying--
 	}
-	if f.epoch == c.epoch {
-		c.learn(s.key, extent{f.low, f.chunks, f.length})
-	}
+	c.learn(s.key, extent{f.low, f.chunks, f.length})
 	switch f.status {
 	case accepted, known, differs: // the one that differs is the coordinator's alarm; the first value counts
 		k.acked = true
