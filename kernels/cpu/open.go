@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+
+	"github.com/textground/textground/kernels"
 )
 
-// open returns a device that computes with the given number of threads, 0 meaning one a processor. It uses the fastest
+var _ kernels.Device = (*device)(nil)
+
+// Open returns a device that computes with the given number of threads, 0 meaning one a processor. It uses the fastest
 // instruction set that this CPU has, or the one that the environment variable TEXTGROUND_ISA names.
-func open(threads int) (*device, error) {
-	isa := available()[0]
+func Open(threads int) (kernels.Device, error) {
+	isa := InstructionSets()[0]
 	if forced := os.Getenv("TEXTGROUND_ISA"); forced != "" {
 		isa = forced
 	}

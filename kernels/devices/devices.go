@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/textground/textground/kernels"
+	"github.com/textground/textground/kernels/cpu"
 	"github.com/textground/textground/kernels/ref"
 )
 
@@ -16,6 +17,7 @@ type rung struct {
 
 // rungs in order of preference: "auto" opens the first that opens.
 var rungs = []rung{
+	{"cpu", cpu.Open},
 	{"ref", func(int) (kernels.Device, error) { return ref.New(), nil }},
 }
 
