@@ -41,6 +41,7 @@ type Sealed struct {
 	Nonce    string
 	Manifest string
 	Err      error
+	Fenced   bool // with Err: the store knows a coordinator with a higher epoch
 }
 
 // StopAsked asks the run to seal what is committed and to stop.

@@ -34,7 +34,7 @@ func (m *Machine) isMember(name string) bool {
 func (m *Machine) onReported(e Reported) {
 	r := e.Report
 	if r.Epoch > m.cfg.Epoch {
-		m.fence(r)
+		m.fence(fmt.Sprintf("%s follows the coordinator of epoch %d", r.Worker, r.Epoch))
 		return
 	}
 	w := m.workers[r.Worker]
@@ -57,14 +57,12 @@ func (m *Machine) onReported(e Reported) {
 }
 
 // fence ends a coordinator that others have replaced: determinism makes its late messages harmless, silence keeps them few.
-func (m *Machine) fence(r proto.Report) {
+func (m *Machine) fence(why string) {
 	already := m.phase == over
 	m.phase = fenced
-	if already {
-		return
+	if !already {
+		m.do(Finish{Outcome: Fenced, Sealed: m.base.Step, Reason: fmt.Sprintf("%s; this coordinator has epoch %d and ends", why, m.cfg.Epoch)})
 	}
-	m.do(Finish{Outcome: Fenced, Sealed: m.base.Step,
-		Reason: fmt.Sprintf("%s follows the coordinator of epoch %d; this one has epoch %d and ends", r.Worker, r.Epoch, m.cfg.Epoch)})
 }
 
 // replace buries the process that a new one of the same name has replaced.

@@ -102,6 +102,10 @@ func (m *Machine) keepSave() {
 // onSealed makes a sealed checkpoint the base.
 func (m *Machine) onSealed(e Sealed) {
 	current := m.save != nil && m.save.order.Nonce == e.Nonce
+	if e.Fenced {
+		m.fence(e.Err.Error())
+		return
+	}
 	if e.Err != nil {
 		if current {
 			m.failSave(fmt.Sprintf("its manifest could not be written: %v", e.Err))

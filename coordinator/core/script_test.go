@@ -143,6 +143,7 @@ func (s *script) event(verb string, args []string) Event {
 	case "sealed":
 		e := Sealed{Step: s.number(args[0]), Nonce: args[1]}
 		if len(args) > 2 {
+			e.Fenced = args[2] == "fenced:"
 			e.Err = errors.New(strings.Join(args[2:], " "))
 		} else {
 			e.Manifest = "manifest-" + args[0]

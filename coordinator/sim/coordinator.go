@@ -17,15 +17,16 @@ type Machine interface {
 
 // coordinator is one coordinator process: the machine, the hub, and the shell's few lines between them.
 type coordinator struct {
-	w       *world
-	epoch   uint64
-	machine Machine
-	hub     *hub
-	paused  time.Duration // until then
-	dead    bool
-	finish  *core.Finish
-	orders  proto.Orders
-	heard   map[string]hearsay // the newest report of each worker, as delivered
+	w           *world
+	epoch       uint64
+	machine     Machine
+	hub         *hub
+	paused      time.Duration // until then
+	dead        bool
+	storeFailed bool // in its time: a save may have failed
+	finish      *core.Finish
+	orders      proto.Orders
+	heard       map[string]hearsay // the newest report of each worker, as delivered
 }
 
 type hearsay struct {
@@ -127,13 +128,13 @@ func (c *coordinator) publish(a core.Publish) {
 
 func (c *coordinator) seal(a core.Seal) {
 	var err error
-	if c.w.net.faulty && c.w.random.Chance(c.w.plan.SealFails) {
+	if c.w.storeFails() {
 		err = fmt.Errorf("the store answers 503")
 	} else {
 		err = c.w.store.seal(c.epoch, a.Step, a.Nonce, c.w.plan.Volumes)
 	}
 	c.w.sealed(c, a, err)
-	c.handle(core.Sealed{Step: a.Step, Nonce: a.Nonce, Manifest: fmt.Sprint(a.Step), Err: err})
+	c.handle(core.Sealed{Step: a.Step, Nonce: a.Nonce, Manifest: fmt.Sprint(a.Step), Err: err, Fenced: err == errFenced})
 }
 
 // exit ends a coordinator whose run has ended; a fenced one leaves the run to its successor.

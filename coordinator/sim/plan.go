@@ -14,7 +14,7 @@ type plan struct {
 	SaveEvery, Volumes                int
 	Faults                            time.Duration // how long things go wrong
 	Every                             time.Duration // a fault comes about so often
-	SealFails                         float64
+	StoreFails                        float64
 
 	reducer func() Reducer
 	machine func(core.Config) (Machine, error)
@@ -25,7 +25,7 @@ func newPlan(r *philox.Stream, m Mutation) plan {
 		Lanes: 1 + r.Intn(maxLanes), Steps: 4 + r.Intn(8), Workers: 1 + r.Intn(5),
 		SaveEvery: r.Intn(4), Volumes: 1 + r.Intn(3),
 		Faults: time.Duration(r.Range(0, 20) * float64(time.Second)), Every: time.Duration(r.Range(0.2, 4) * float64(time.Second)),
-		SealFails: r.Range(0, 0.3),
+		StoreFails: r.Range(0, 0.3),
 	}
 	p.MinWorkers = r.Intn(p.Workers + 1)
 	p.reducer = func() Reducer { return exchange.NewTree[float32](p.Lanes) }

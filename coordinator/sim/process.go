@@ -259,7 +259,7 @@ func (p *process) startSave(o *proto.Orders) {
 }
 
 func (p *process) writeVolume(save proto.Save, v int, params []float32) {
-	if p.w.net.faulty && p.w.random.Chance(p.w.plan.SealFails) {
+	if p.w.storeFails() {
 		if p.nonce == save.Nonce {
 			p.change(func(r *proto.Report) { r.SaveFailed = "the store answers 503" })
 		}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,6 +16,8 @@ type store struct {
 	digests   map[int]string   // committed, by step
 	epoch     uint64
 }
+
+var errFenced = errors.New("a coordinator with a higher epoch has been here")
 
 type volumeKey struct {
 	step   int
@@ -40,7 +43,7 @@ func volumeOf(params []float32, v, count int) []float32 {
 // success; other contents are an error, since one step has one state.
 func (s *store) seal(epoch uint64, step int, nonce string, volumes int) error {
 	if epoch < s.epoch {
-		return fmt.Errorf("epoch %d is fenced by %d", epoch, s.epoch)
+		return errFenced
 	}
 	m := manifest{nonce: nonce}
 	for v := range volumes {

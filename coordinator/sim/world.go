@@ -98,6 +98,18 @@ func (w *world) committed(c *coordinator, a core.Commit) {
 	w.progress = max(w.progress, w.clock.now)
 }
 
+// storeFails says whether the store fails this once.
+func (w *world) storeFails() bool {
+	fails := w.net.faulty && w.random.Chance(w.plan.StoreFails)
+	if fails {
+		w.counts["store failed"]++
+		for _, c := range w.coordinators {
+			c.storeFailed = true
+		}
+	}
+	return fails
+}
+
 // checkMembers holds the orders against what the coordinator was told: a member has the committed state.
 func (w *world) checkMembers(c *coordinator) {
 	o := c.orders
@@ -153,7 +165,7 @@ func (w *world) runEnded(c *coordinator) {
 		if base := w.store.base(); base.Step != w.plan.Steps-1 {
 			w.fail("the run is done, but the newest checkpoint is of step %d", base.Step)
 		}
-	case f.Outcome == core.Asked || strings.Contains(f.Reason, "could not be sealed") && !w.healed:
+	case f.Outcome == core.Asked, strings.Contains(f.Reason, "could not be sealed") && c.storeFailed:
 		w.resume()
 	default:
 		w.fail("the run ended: %s", f.Reason)
