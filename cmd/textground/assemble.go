@@ -139,10 +139,13 @@ func (a *assembly) initialState() tcl.State {
 	return tcl.State{Params: flat, M1: make([]float32, len(flat)), M2: make([]float32, len(flat))}
 }
 
-// trainingModel puts the run's model on a device. Each of keep passes holds one lane's activations.
-func (a *assembly) trainingModel(dev kernels.Device, keep int) (*tcl.Model, error) {
+// activationBytes is the device memory for the activations of a worker's lanes; where it ends, passes are computed again.
+const activationBytes = 2 << 30
+
+// trainingModel puts the run's model on a device.
+func (a *assembly) trainingModel(dev kernels.Device) (*tcl.Model, error) {
 	return tcl.NewModel(dev, a.config, a.method(), a.clip, a.initialGrounder(), tcl.ModelOptions{
-		MicroBatch: a.file.MicroBatch, GlobalBatch: a.file.Batch, KeepPasses: keep, Optimiser: a.optimiser()})
+		MicroBatch: a.file.MicroBatch, GlobalBatch: a.file.Batch, KeepBytes: activationBytes, Optimiser: a.optimiser()})
 }
 
 func (a *assembly) loader(ahead int, log hclog.Logger) *dataset.Loader {

@@ -92,7 +92,7 @@ func prove(ctx context.Context, record *RunRecord, from, to, threads int, talk i
 		return nil, badInput(err.Error())
 	}
 	defer dev.Close()
-	model, err := a.trainingModel(dev, keepPasses(a, dev))
+	model, err := a.trainingModel(dev)
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func compute(ctx context.Context, id string, f workerFlags) error {
 		return badInput(err.Error())
 	}
 	defer dev.Close()
-	model, err := a.trainingModel(dev, keepPasses(a, dev))
+	model, err := a.trainingModel(dev)
 	if err != nil {
 		return err
 	}
@@ -160,13 +160,6 @@ func fetchRecord(ctx context.Context, bus *exchange.Bus) (*RunRecord, error) {
 		return nil, fmt.Errorf("the run's description: %w; coordinator and worker must be of one build", err)
 	}
 	return &record, nil
-}
-
-// keepPasses keeps the activations of as many lanes as fit in half of a gibibyte; others are computed again.
-func keepPasses(a *assembly, _ kernels.Device) int {
-	const budget = 512 << 20
-	perLane := 4 * a.file.MicroBatch * a.config.Positions() * a.config.Vision.Width * 12
-	return min(max(1, budget/perLane), a.file.Lanes())
 }
 
 func firstOf(values ...string) string {
