@@ -43,13 +43,21 @@ func rowReader(picture image.Image) func(dst []uint8, x, y int) {
 	}
 }
 
+// copyYCbCr converts by JFIF's formula in 16-bit fixed point, rounded as libjpeg does: 1.402, 0.344136, 0.714136, 1.772.
 func copyYCbCr(dst []uint8, p *image.YCbCr, x, y int) {
+	const half = 1 << 15
+	luma := p.Y[p.YOffset(x, y):]
 	for i := 0; i < len(dst); i += 3 {
-		luma, chroma := p.YOffset(x, y), p.COffset(x, y)
-		dst[i], dst[i+1], dst[i+2] = color.YCbCrToRGB(p.Y[luma], p.Cb[chroma], p.Cr[chroma])
-		x++
+		at := p.COffset(x+i/3, y)
+		l, cb, cr := int32(luma[i/3])<<16+half, int32(p.Cb[at])-128, int32(p.Cr[at])-128
+		pixel := dst[i : i+3 : i+3]
+		pixel[0] = clamp8((l + 91881*cr) >> 16)
+		pixel[1] = clamp8((l - 22554*cb - 46802*cr) >> 16)
+		pixel[2] = clamp8((l + 116130*cb) >> 16)
 	}
 }
+
+func clamp8(v int32) uint8 { return uint8(max(0, min(v, 255))) }
 
 // copyGrey reads one value a pixel, the high byte of each, and copyChannels four, the last of them alpha.
 func copyGrey(dst, src []uint8, bytesPerValue int) {
