@@ -247,20 +247,20 @@ func (s *Shard) check() error {
 	if len(s.Images) != 2*s.Samples {
 		return fmt.Errorf("it has %d samples, its images column %d numbers", s.Samples, len(s.Images))
 	}
-	for _, column := range [][]uint32{s.Images, s.Texts, s.JSONs, s.Masks} {
+	for _, column := range []Column{s.Images, s.Texts, s.JSONs, s.Masks} {
 		if err := s.checkColumn(column); err != nil {
 			return err
 		}
 	}
 	for place := range s.Samples {
-		if spanAt(s.Images, place) == (span{}) || spanAt(s.Texts, place) == (span{}) && spanAt(s.JSONs, place) == (span{}) {
+		if s.Images.at(place) == (span{}) || s.Texts.at(place) == (span{}) && s.JSONs.at(place) == (span{}) {
 			return fmt.Errorf("sample %d has no image or no caption", place)
 		}
 	}
 	return nil
 }
 
-func (s *Shard) checkColumn(column []uint32) error {
+func (s *Shard) checkColumn(column Column) error {
 	if column != nil && len(column) != 2*s.Samples {
 		return fmt.Errorf("it has %d samples, a column %d numbers", s.Samples, len(column))
 	}

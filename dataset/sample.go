@@ -56,13 +56,13 @@ func captionOf(text, info []byte) (string, error) {
 
 // columns reads the entries of a sample with read; an entry that the sample lacks is nil.
 func (s *Shard) entries(place int, read func(span) ([]byte, error)) (image, text, info []byte, err error) {
-	if image, err = read(spanAt(s.Images, place)); err != nil {
+	if image, err = read(s.Images.at(place)); err != nil {
 		return nil, nil, nil, err
 	}
-	if at := spanAt(s.Texts, place); at != (span{}) {
+	if at := s.Texts.at(place); at != (span{}) {
 		text, err = read(at)
 	} else {
-		info, err = read(spanAt(s.JSONs, place))
+		info, err = read(s.JSONs.at(place))
 	}
 	return image, text, info, err
 }
@@ -92,7 +92,7 @@ func ReadSample(ctx context.Context, st store.Store, prefix string, ix *Index, i
 	if s.Caption, err = captionOf(text, info); err != nil {
 		return Sample{}, fmt.Errorf("reading the caption of %s: %w", ix.Name(id), err)
 	}
-	if at := spanAt(shard.Masks, place); at != (span{}) {
+	if at := shard.Masks.at(place); at != (span{}) {
 		s.Mask, err = read(at)
 	}
 	return s, err

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/textground/textground/store"
 )
 
@@ -234,6 +236,44 @@ func TestDamagedTarFiles(t *testing.T) {
 	}
 }
 
+// Any samples, packed and scanned, stand where the scan says.
+func TestAnySamplesComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z0-9_-]{1,30}`), 1, 6, rapid.ID[string]).Draw(t, "keys")
+		var samples []Sample
+		for _, key := range keys {
+			s := Sample{Key: key, Caption: rapid.String().Draw(t, "caption"), Image: rapid.SliceOfN(rapid.Byte(), 0, 1500).Draw(t, "image")}
+			if rapid.Bool().Draw(t, "masked") {
+				s.Mask = rapid.SliceOfN(rapid.Byte(), 1, 600).Draw(t, "mask")
+			}
+			samples = append(samples, s)
+		}
+		data, err := packShard("x", samples)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shard, err := scanShard(bytes.NewReader(data), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := shard.check(); err != nil {
+			t.Fatal(err)
+		}
+		if shard.Samples != len(samples) || shard.Skipped != nil || shard.Size != int64(len(data)) {
+			t.Fatalf("%d samples came back as %d, skipped %v", len(samples), shard.Samples, shard.Skipped)
+		}
+		at := func(column Column, place int) []byte {
+			s := column.at(place)
+			return data[s.offset : s.offset+s.length]
+		}
+		for i, s := range samples {
+			if shard.key(i) != s.Key || !bytes.Equal(at(shard.Images, i), s.Image) || string(at(shard.Texts, i)) != s.Caption || !bytes.Equal(at(shard.Masks, i), s.Mask) {
+				t.Fatalf("sample %d came back changed", i)
+			}
+		}
+	})
+}
+
 func TestKeysThatWouldNotComeBackAreRefused(t *testing.T) {
 	for _, key := range []string{"", "a.b", "a/b", "..", "a\nb", "\xff", strings.Repeat("k", 300)} {
 		if _, err := packShard("x", []Sample{{Key: key}}); err == nil {
@@ -263,7 +303,7 @@ func FuzzScanShard(f *testing.F) {
 			t.Fatalf("a scanned shard is not sound: %v", err)
 		}
 		for place := range s.Samples {
-			at := spanAt(s.Images, place)
+			at := s.Images.at(place)
 			_ = data[at.offset : at.offset+at.length]
 		}
 	})
