@@ -25,7 +25,7 @@ const (
 const (
 	textLen     = 37
 	columnsLen  = 50
-	gradientLen = 3*proto.ChunkBytes/4 + 1001
+	gradientLen = 2*proto.ChunkBytes/4 + 1001
 )
 
 // world is a server, a hub on it in the same process, and whatever workers a test adds.

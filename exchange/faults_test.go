@@ -195,7 +195,7 @@ func TestARestartedServerIsFoundAgain(t *testing.T) {
 	open(t, w.hub, testEpoch, 0, gradientLen)
 	one, two := w.worker("one"), w.worker("two")
 	one.Contribute(gradientPart(0, proto.Node{Lo: 0, Hi: 1}, gradientLen))
-	w.untilCounted("accepted", 4)
+	w.untilCounted("accepted", 3)
 	port := w.server.Port()
 	w.server.Close()
 	two.Contribute(gradientPart(0, proto.Node{Lo: 1, Hi: 2}, gradientLen)) // nobody hears it

@@ -25,7 +25,7 @@ func sameState(a, b State) bool {
 func TestStateArrivesAsItWas(t *testing.T) {
 	w := newWorld(t, 1, 10)
 	member := w.worker("member")
-	want := testState(3*proto.ChunkBytes + 5) // more chunks than the window
+	want := testState(2*proto.ChunkBytes/4 + 5) // more chunks than the window
 	boundary := make(chan struct{})
 	cancel, err := member.ServeState(func(ctx context.Context) (State, error) {
 		select {
@@ -90,7 +90,7 @@ func TestAFlippedBitIsNeverTaken(t *testing.T) {
 			a := &altering{wire: dial(t, BusConfig{Name: "member", URL: w.server.URL(), Token: "s3cret"}), kind: copyFrame, heal: c.heal}
 			a.times.Store(1)
 			member, follower := w.client(a, "member"), w.worker("follower")
-			want := testState(proto.ChunkBytes)
+			want := testState(1000)
 			cancel, err := member.ServeState(func(context.Context) (State, error) { return want, nil })
 			if err != nil {
 				t.Fatal(err)
@@ -159,7 +159,7 @@ func TestAPeerThatDiesOrHangsIsNoticed(t *testing.T) {
 	hangs := &silentAfter{wire: dial(t, BusConfig{Name: "hangs", URL: w.server.URL(), Token: "s3cret"}), kind: copyFrame}
 	hangs.left.Store(3)
 	member := w.client(hangs, "hangs")
-	cancel, err := member.ServeState(func(context.Context) (State, error) { return testState(3 * proto.ChunkBytes), nil })
+	cancel, err := member.ServeState(func(context.Context) (State, error) { return testState(2*proto.ChunkBytes/4 + 5), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
