@@ -94,7 +94,7 @@ func (m *Machine) loseState(gone []string) {
 		}
 	}
 	m.peers, m.held = nil, -1
-	m.round.leases = m.round.leases[:0:0]
+	m.round.leases, m.round.leasedTo = m.round.leases[:0:0], nil
 	if m.save != nil && !m.save.sealing {
 		m.abandonSave("all its writers are gone")
 	}

@@ -47,15 +47,19 @@ func (m *Machine) leaseLanes() {
 		m.leaseAll()
 		return
 	}
-	kept := slices.DeleteFunc(slices.Clone(m.round.leases), func(l proto.Lease) bool { return !m.isMember(l.Worker) })
-	if len(kept) == len(m.round.leases) && len(kept) > 0 {
+	if slices.Equal(m.round.leasedTo, m.members) {
 		return
 	}
+	m.round.leasedTo = m.members
+	kept := slices.DeleteFunc(slices.Clone(m.round.leases), func(l proto.Lease) bool { return !m.isMember(l.Worker) })
 	var orphans []int
 	for _, lane := range m.round.missing[proto.Gradients] {
 		if !slices.ContainsFunc(kept, func(l proto.Lease) bool { return l.Lane == lane }) {
 			orphans = append(orphans, lane)
 		}
+	}
+	if len(orphans) == 0 && len(kept) == len(m.round.leases) {
+		return // somebody has joined
 	}
 	m.setLeases(append(kept, spread(orphans, m.members, m.load(kept, proto.Gradients))...))
 	if len(orphans) > 0 {
@@ -71,7 +75,7 @@ func (m *Machine) leaseAll() {
 	for lane, name := range m.home.owners {
 		leases[lane] = proto.Lease{Lane: lane, Worker: name}
 	}
-	m.round.fresh = false
+	m.round.fresh, m.round.leasedTo = false, m.members
 	m.setLeases(leases)
 }
 

@@ -17,6 +17,7 @@ type round struct {
 	nextTexts []int    // the same for the texts of step+1
 	complete  bool     // the reduced gradient can be had
 	leases    []proto.Lease
+	leasedTo  []string // the members when the leases were looked through last
 	texts     []proto.TextLease
 	raced     []int         // lanes that have been leased a second time
 	since     time.Duration // when the exchange that is waited for became the one
