@@ -29,10 +29,11 @@ static void TG(conv_pack_window)(const void *ctx, float *to, long row, int rows,
 // Forward: B[(tap, i), o] = weight[o, i, tap].
 static void TG(conv_pack_weight)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
   const struct tg_conv *o = ((const struct TG(conv_run) *)ctx)->o;
+  long tap = k0 / o->ci, i = k0 % o->ci, step = o->ci * 9;
   for (int kk = 0; kk < kc; kk++, to += TG_NR) {
-    long tap = (k0 + kk) / o->ci, i = (k0 + kk) % o->ci;
     const float *from = o->weight + (col * o->ci + i) * 9 + tap;
-    for (int j = 0; j < TG_NR; j++) to[j] = j < cols ? from[j * o->ci * 9] : 0;
+    for (int j = 0; j < TG_NR; j++) to[j] = j < cols ? from[j * step] : 0;
+    if (++i == o->ci) i = 0, tap++;
   }
 }
 
@@ -53,10 +54,11 @@ void TG(conv3x3)(struct tg_pool *pool, const struct tg_conv *o) {
 // Input gradient: the same with the kernels turned round, B[(tap, o), i] = weight[o, i, 8-tap].
 static void TG(conv_pack_turned)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
   const struct tg_conv *o = ((const struct TG(conv_run) *)ctx)->o;
+  long tap = k0 / o->co, out = k0 % o->co;
   for (int kk = 0; kk < kc; kk++, to += TG_NR) {
-    long tap = (k0 + kk) / o->co, out = (k0 + kk) % o->co;
     const float *from = o->weight + (out * o->ci + col) * 9 + 8 - tap;
     for (int j = 0; j < TG_NR; j++) to[j] = j < cols ? from[j * 9] : 0;
+    if (++out == o->co) out = 0, tap++;
   }
 }
 
@@ -72,35 +74,70 @@ void TG(conv3x3_input_grad)(struct tg_pool *pool, const struct tg_conv *o) {
   TG(gemm_run)(pool, &g);
 }
 
-// Weight gradient: rows are output channels, columns (tap, input channel), k runs over pixels in order.
+// Weight gradient: rows are output channels, columns (tap, input channel), k runs over pixels in order, a slice at a time,
+// so that a slice of the map is still in the cache when its next columns are packed. Until all is added up, dweight's
+// [co, ci, 9] holds [co, 9, ci]: whole vectors.
+enum { TG_SLICE = 4096 };
+
+struct TG(conv_slice) {
+  const struct tg_conv *o;
+  struct TG(window) window;
+  long first; // pixel
+};
+
 static void TG(conv_pack_dout)(const void *ctx, float *to, long row, int rows, long k0, int kc) {
-  const struct tg_conv *o = ((const struct TG(conv_run) *)ctx)->o;
-  TG(pack_rows)(&(struct TG(matrix)){o->dout, o->co, 1}, to, row, rows, k0, kc);
+  const struct TG(conv_slice) *s = ctx;
+  TG(pack_rows)(&(struct TG(matrix)){s->o->dout, s->o->co, 1}, to, row, rows, s->first + k0, kc);
 }
 
 static void TG(conv_pack_columns)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
-  TG(pack_window_columns)(&((const struct TG(conv_run) *)ctx)->window, to, col, cols, k0, kc);
+  const struct TG(conv_slice) *s = ctx;
+  TG(pack_window_columns)(&s->window, to, col, cols, s->first + k0, kc);
 }
 
 static void TG(conv_emit_dweight)(const void *ctx, const float *tile, long row, int rows, long col, int cols) {
-  const struct tg_conv *o = ((const struct TG(conv_run) *)ctx)->o;
-  for (int j = 0; j < cols; j++) {
-    long tap = (col + j) / o->ci, in = (col + j) % o->ci;
-    for (int i = 0; i < rows; i++) o->dweight[((row + i) * o->ci + in) * 9 + tap] = tile[i * TG_NR + j];
+  const struct TG(conv_slice) *s = ctx;
+  for (int i = 0; i < rows; i++) {
+    float *to = s->o->dweight + (row + i) * 9 * s->o->ci + col;
+    TG(gated_row)(to, tile + i * TG_NR, NULL, s->first > 0 ? to : NULL, 1, cols);
   }
 }
 
-TG_INLINE void TG(conv_bias_grad)(struct tg_pool *pool, float *dbias, const float *dout, long pixels, long co) {
-  TG(clear)(dbias, co);
-  TG(column_sums)(pool, &(struct tg_column_sums){pixels, co, co, dbias, dout});
+// taps_last_task turns dweight[task] from [9, ci] into [ci, 9].
+struct TG(taps_run) {
+  const struct tg_conv *o;
+  struct tg_pool *pool;
+};
+
+static void TG(taps_last_task)(void *ctx, int task, int thread) {
+  const struct TG(taps_run) *r = ctx;
+  long ci = r->o->ci;
+  float *at = r->o->dweight + task * 9 * ci, *taps = tg_scratch(r->pool, thread, 9 * ci * sizeof(float));
+  TG(copy)(taps, at, 9 * ci);
+  for (long i = 0; i < ci; i++)
+    for (int tap = 0; tap < 9; tap++) at[i * 9 + tap] = taps[tap * ci + i];
+}
+
+TG_INLINE void TG(taps_last)(struct tg_pool *pool, const struct tg_conv *o) {
+  struct TG(taps_run) r = {o, pool};
+  tg_parallel(pool, (int)o->co, (double)o->co * 18 * o->ci, TG(taps_last_task), &r);
+}
+
+TG_INLINE void TG(conv_bias_grad)(struct tg_pool *pool, const struct tg_conv *o, long pixels) {
+  TG(clear)(o->dbias, o->co);
+  TG(column_sums)(pool, &(struct tg_column_sums){pixels, o->co, o->co, o->dbias, o->dout});
 }
 
 void TG(conv3x3_weight_grad)(struct tg_pool *pool, const struct tg_conv *o) {
-  struct TG(conv_run) r = {o, TG(around)(o, o->in, o->ci), 1};
-  long pixels = o->b * o->h * o->w;
-  struct TG(gemm) g = {o->co, 9 * o->ci, pixels, 1, &r, TG(conv_pack_dout), TG(conv_pack_columns), TG(conv_emit_dweight)};
-  TG(gemm_run)(pool, &g);
-  TG(conv_bias_grad)(pool, o->dbias, o->dout, pixels, o->co);
+  long pixels = o->b * o->h * o->w, slices = tg_ceil_div(pixels, TG_SLICE), each = tg_ceil_div(pixels, slices);
+  for (long first = 0; first < pixels; first += each) {
+    struct TG(conv_slice) s = {o, TG(around)(o, o->in, o->ci), first};
+    struct TG(gemm) g = {o->co, 9 * o->ci, tg_least(each, pixels - first), 1, &s,
+                         TG(conv_pack_dout), TG(conv_pack_columns), TG(conv_emit_dweight)};
+    TG(gemm_run)(pool, &g);
+  }
+  TG(taps_last)(pool, o);
+  TG(conv_bias_grad)(pool, o, pixels);
 }
 
 #else

@@ -41,9 +41,9 @@ enum {
   TG_CHUNK = 2 << 20, // most floats of B that are packed at one time
 };
 
-// tg_gemm describes a product. Layouts: a packed A panel holds TG_MR rows, row i at to + i*TG_KS, or, where a_by_k is set,
-// TG_MR values for each k, at to + kk*TG_MR. A packed B panel holds TG_NR columns, at to + kk*TG_NR; columns past the last
-// must be zero. Rows past the last may be anything: they are never emitted.
+// tg_gemm describes a product. Layouts: A's rows are packed in panels of TG_MR, TG_PANEL floats apart; row i of a panel lies
+// at + i*TG_KS, or, where a_by_k is set, a panel has TG_MR values for each k, at + kk*TG_MR. A packed B panel holds TG_NR
+// columns, at to + kk*TG_NR; columns past the last must be zero. Rows past the last may be anything: they are never emitted.
 struct TG(gemm) {
   long m, n, k;
   int a_by_k;
@@ -150,11 +150,11 @@ static __attribute__((unused)) void TG(block)(const struct TG(gemm) *g, long row
   float *a = scratch, *tiles = scratch + panels * TG_PANEL;
   for (long k0 = 0; k0 < g->k || k0 == 0; k0 += step) {
     int kc = (int)tg_least(step, g->k - k0), last = k0 + kc >= g->k;
+    g->pack_a(g->ctx, a, row, (int)rows, k0, kc);
     for (long p = 0; p < panels; p++) {
       long r0 = row + p * TG_MR;
       int height = (int)tg_least(TG_MR, row + rows - r0);
       float *panel = a + p * TG_PANEL;
-      g->pack_a(g->ctx, panel, r0, height, k0, kc);
       for (long q = 0; q < columns; q++) {
         long c0 = q * TG_NR, width = tg_least(TG_NR, cols - c0);
         float *tile = several ? tiles + (p * columns + q) * TG_TILE : tiles;
@@ -163,13 +163,6 @@ static __attribute__((unused)) void TG(block)(const struct TG(gemm) *g, long row
       }
     }
   }
-}
-
-// pack_panel packs the first B panel of columns [col, col+cols).
-TG_INLINE void TG(pack_panel)(const struct TG(gemm) *g, float *to, long col, long cols) {
-  int step = tg_k_block(g->k);
-  for (long k0 = 0; k0 < g->k; k0 += step)
-    g->pack_b(g->ctx, to + k0 * TG_NR, col, (int)tg_least(TG_NR, cols), k0, (int)tg_least(step, g->k - k0));
 }
 
 // packed_floats is the space of B's packed panels.
@@ -185,11 +178,13 @@ struct TG(gemm_run) {
   long mt, nt, down;     // a task's rows and columns; tasks down a column of C
 };
 
+// A task packs one block of k of one panel. Panels come first: rows of B that lie near each other are read together.
 static void TG(gemm_pack_task)(void *ctx, int task, int thread) {
   (void)thread;
   const struct TG(gemm_run) *r = ctx;
-  long c0 = (long)task * TG_NR;
-  TG(pack_panel)(r->g, r->packed + c0 * r->g->k, r->col + c0, r->cols - c0);
+  long panels = tg_ceil_div(r->cols, TG_NR), c0 = task % panels * TG_NR, step = tg_k_block(r->g->k), k0 = task / panels * step;
+  r->g->pack_b(r->g->ctx, r->packed + c0 * r->g->k + k0 * TG_NR, r->col + c0, (int)tg_least(TG_NR, r->cols - c0), k0,
+               (int)tg_least(step, r->g->k - k0));
 }
 
 static void TG(gemm_block_task)(void *ctx, int task, int thread) {
@@ -224,7 +219,8 @@ static __attribute__((unused)) void TG(gemm_run)(struct tg_pool *pool, const str
   for (r.col = 0; r.col < g->n; r.col += chunk) {
     r.cols = tg_least(chunk, g->n - r.col);
     TG(choose_tasks)(&r);
-    tg_parallel(pool, (int)tg_ceil_div(r.cols, TG_NR), (double)r.cols * g->k, TG(gemm_pack_task), &r);
+    long packs = g->k ? tg_ceil_div(r.cols, TG_NR) * tg_ceil_div(g->k, tg_k_block(g->k)) : 0;
+    tg_parallel(pool, (int)packs, (double)r.cols * g->k, TG(gemm_pack_task), &r);
     tg_parallel(pool, (int)(r.down * tg_ceil_div(r.cols, r.nt)), (double)g->m * r.cols * g->k / 16, TG(gemm_block_task), &r);
   }
 }
@@ -273,14 +269,27 @@ TG_INLINE void TG(copy)(float *to, const float *from, long n) {
   if (j < n) vf_store_n(to + j, vf_load_n(from + j, (int)(n - j)), (int)(n - j));
 }
 
-// pack_rows packs an A panel: by rows from a plain matrix, by k from a turned one. Which of the two, a_by_k must tell.
+// row_at returns where row i of a packed A block by rows begins.
+TG_INLINE float *TG(row_at)(float *to, long i) { return to + i / TG_MR * TG_PANEL + i % TG_MR * TG_KS; }
+
+// spread packs rows values of one k, that lie side by side, into the panels of an A block by k. Whole vectors run over into
+// the next k, which is written later, or behind the panel's last, which has room.
+TG_INLINE void TG(spread)(float *to, const float *from, long rows, int kk) {
+  to += kk * TG_MR;
+  for (long i = 0; i < rows; i += TG_MR, to += TG_PANEL)
+#pragma GCC unroll 4
+    for (int j = 0; j < TG_MR; j += TG_W) {
+      if (i + j + TG_W <= rows) vf_store(to + j, vf_load(from + i + j));
+      else if (i + j < rows) vf_store(to + j, vf_load_n(from + i + j, (int)(rows - i - j)));
+    }
+}
+
+// pack_rows packs an A block: by rows from a plain matrix, by k from a turned one. Which of the two, a_by_k must tell.
 TG_INLINE void TG(pack_rows)(const struct TG(matrix) *a, float *to, long row, int rows, long k0, int kc) {
-  if (!a->turned) {
-    for (int i = 0; i < rows; i++) TG(copy)(to + i * TG_KS, a->at + (row + i) * a->ld + k0, kc);
-    return;
-  }
-  const float *from = a->at + k0 * a->ld + row;
-  for (int kk = 0; kk < kc; kk++, from += a->ld, to += TG_MR) TG(copy)(to, from, rows);
+  if (a->turned)
+    for (int kk = 0; kk < kc; kk++) TG(spread)(to, a->at + (k0 + kk) * a->ld + row, rows, kk);
+  else
+    for (int i = 0; i < rows; i++) TG(copy)(TG(row_at)(to, i), a->at + (row + i) * a->ld + k0, kc);
 }
 
 // pack_columns packs a B panel.

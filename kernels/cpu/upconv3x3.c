@@ -22,12 +22,18 @@ struct TG(upconv_run) {
 TG_INLINE int tg_first_line(int p, int r) { return p ? 2 * r : r; }
 TG_INLINE int tg_last_line(int p, int r) { return p ? 1 + r : 2 * r; }
 
-// fold adds up the taps of one 3x3 kernel that lie in folded tap (r, s) of parity (py, px).
-TG_INLINE float TG(fold)(const float *kernel, int py, int px, int r, int s) {
-  float sum = 0;
-  for (int y = tg_first_line(py, r); y <= tg_last_line(py, r); y++)
-    for (int x = tg_first_line(px, s); x <= tg_last_line(px, s); x++) sum += kernel[y * 3 + x];
-  return sum;
+// folded writes to[j], j < cols, the sum of the taps of 3x3 kernel number j (kernels lie step floats apart from from on) that
+// fold into tap (r, s) of parity (py, px): one, two or four of them. Zeros up to TG_NR.
+TG_INLINE void TG(folded)(float *to, const float *from, long step, int cols, int py, int px, int r, int s) {
+  int y0 = tg_first_line(py, r), y1 = tg_last_line(py, r), x0 = tg_first_line(px, s), x1 = tg_last_line(px, s);
+  const float *a = from + y0 * 3 + x0, *b = from + y0 * 3 + x1, *c = from + y1 * 3 + x0, *d = from + y1 * 3 + x1;
+  if (y0 == y1 && x0 == x1)
+    for (int j = 0; j < cols; j++) to[j] = a[j * step];
+  else if (y0 == y1 || x0 == x1)
+    for (int j = 0; j < cols; j++) to[j] = a[j * step] + d[j * step];
+  else
+    for (int j = 0; j < cols; j++) to[j] = (a[j * step] + b[j * step]) + (c[j * step] + d[j * step]);
+  for (int j = cols; j < TG_NR; j++) to[j] = 0;
 }
 
 // large_row is the number of small pixel number row's counterpart of parity (py, px) among the large map's rows.
@@ -48,11 +54,10 @@ static void TG(upconv_pack_window)(const void *ctx, float *to, long row, int row
 // Forward: B[(r, s, i), o] = the fold of weight[o, i].
 static void TG(upconv_pack_weight)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
   const struct TG(upconv_run) *u = ctx;
-  long ci = u->o->ci;
+  long ci = u->o->ci, tap = k0 / ci, i = k0 % ci;
   for (int kk = 0; kk < kc; kk++, to += TG_NR) {
-    int tap = (int)((k0 + kk) / ci);
-    const float *from = u->o->weight + (col * ci + (k0 + kk) % ci) * 9;
-    for (int j = 0; j < TG_NR; j++) to[j] = j < cols ? TG(fold)(from + j * ci * 9, u->py, u->px, tap / 2, tap % 2) : 0;
+    TG(folded)(to, u->o->weight + (col * ci + i) * 9, 9 * ci, cols, u->py, u->px, (int)tap / 2, (int)tap % 2);
+    if (++i == ci) i = 0, tap++;
   }
 }
 
@@ -76,10 +81,11 @@ void TG(upconv3x3)(struct tg_pool *pool, const struct tg_conv *o) {
 // Input gradient: a 4x4 window of step 2 on dout, B[(r, s, o), i] = the fold of weight[o, i] for the parities of (r, s).
 static void TG(upconv_pack_turned)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
   const struct tg_conv *o = ((const struct TG(upconv_run) *)ctx)->o;
+  long tap = k0 / o->co, out = k0 % o->co;
   for (int kk = 0; kk < kc; kk++, to += TG_NR) {
-    int tap = (int)((k0 + kk) / o->co), r = tap / 4, s = tap % 4;
-    const float *from = o->weight + ((k0 + kk) % o->co * o->ci + col) * 9;
-    for (int j = 0; j < TG_NR; j++) to[j] = j < cols ? TG(fold)(from + j * 9, 1 - r % 2, 1 - s % 2, r < 2, s < 2) : 0;
+    int r = (int)tap / 4, s = (int)tap % 4;
+    TG(folded)(to, o->weight + (out * o->ci + col) * 9, 9, cols, 1 - r % 2, 1 - s % 2, r < 2, s < 2);
+    if (++out == o->co) out = 0, tap++;
   }
 }
 
@@ -98,26 +104,33 @@ void TG(upconv3x3_input_grad)(struct tg_pool *pool, const struct tg_conv *o) {
 
 // Weight gradient, a parity at a time: rows are output channels, columns (r, s, input channel), k runs over small pixels. A
 // folded gradient goes to every tap that was folded into it, and the taps of one parity's columns are distinct, so no two
-// tasks meet.
+// tasks meet. As in conv3x3.c, dweight holds [co, 9, ci] until all is added up.
 static void TG(upconv_pack_dout)(const void *ctx, float *to, long row, int rows, long k0, int kc) {
   const struct TG(upconv_run) *u = ctx;
-  for (int kk = 0; kk < kc; kk++, to += TG_MR) TG(copy)(to, u->o->dout + TG(large_row)(u, k0 + kk) * u->o->co + row, rows);
+  for (int kk = 0; kk < kc; kk++) TG(spread)(to, u->o->dout + TG(large_row)(u, k0 + kk) * u->o->co + row, rows, kk);
 }
 
 static void TG(upconv_pack_columns)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
   TG(pack_window_columns)(&((const struct TG(upconv_run) *)ctx)->window, to, col, cols, k0, kc);
 }
 
+// add_folded adds n columns from (tap, input channel c) on of a tile to the taps that were folded.
+TG_INLINE void TG(add_folded)(const struct TG(upconv_run) *u, const float *tile, long row, int rows, int tap, long c, int n) {
+  int r = tap / 2, s = tap % 2;
+  for (int y = tg_first_line(u->py, r); y <= tg_last_line(u->py, r); y++)
+    for (int x = tg_first_line(u->px, s); x <= tg_last_line(u->px, s); x++)
+      for (int i = 0; i < rows; i++) {
+        float *to = u->o->dweight + ((row + i) * 9 + y * 3 + x) * u->o->ci + c;
+        TG(gated_row)(to, tile + i * TG_NR, NULL, to, 1, n);
+      }
+}
+
 static void TG(upconv_emit_dweight)(const void *ctx, const float *tile, long row, int rows, long col, int cols) {
   const struct TG(upconv_run) *u = ctx;
-  long ci = u->o->ci;
-  for (int j = 0; j < cols; j++) {
-    int tap = (int)((col + j) / ci), r = tap / 2, s = tap % 2;
-    for (int y = tg_first_line(u->py, r); y <= tg_last_line(u->py, r); y++)
-      for (int x = tg_first_line(u->px, s); x <= tg_last_line(u->px, s); x++) {
-        float *to = u->o->dweight + (row * ci + (col + j) % ci) * 9 + y * 3 + x;
-        for (int i = 0; i < rows; i++) to[i * ci * 9] += tile[i * TG_NR + j];
-      }
+  for (int j = 0, n; j < cols; j += n) {
+    long tap = (col + j) / u->o->ci, c = (col + j) % u->o->ci;
+    n = (int)tg_least(cols - j, u->o->ci - c);
+    TG(add_folded)(u, tile + j, row, rows, (int)tap, c, n);
   }
 }
 
@@ -129,7 +142,8 @@ void TG(upconv3x3_weight_grad)(struct tg_pool *pool, const struct tg_conv *o) {
     struct TG(gemm) g = {o->co, 4 * o->ci, o->b * o->h * o->w, 1, &u, TG(upconv_pack_dout), TG(upconv_pack_columns), TG(upconv_emit_dweight)};
     TG(gemm_run)(pool, &g);
   }
-  TG(conv_bias_grad)(pool, o->dbias, o->dout, 4 * o->b * o->h * o->w, o->co);
+  TG(taps_last)(pool, o);
+  TG(conv_bias_grad)(pool, o, 4 * o->b * o->h * o->w);
 }
 
 #else

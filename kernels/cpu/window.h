@@ -57,26 +57,50 @@ TG_INLINE void TG(copy_columns)(const struct TG(window) *v, float *to, const str
   }
 }
 
-// pack_window_rows packs an A panel whose rows are places.
+// pack_window_rows packs an A block by rows, which are places.
 TG_INLINE void TG(pack_window_rows)(const struct TG(window) *v, float *to, long row, int rows, long k0, int kc) {
   struct TG(place) p = TG(place_of)(v, row);
-  for (int i = 0; i < rows; i++, TG(next_place)(v, &p)) TG(copy_columns)(v, to + i * TG_KS, &p, k0, kc);
+  for (int i = 0; i < rows; i++, TG(next_place)(v, &p)) TG(copy_columns)(v, TG(row_at)(to, i), &p, k0, kc);
+}
+
+// pack_tap copies channels [c, c+n), n <= TG_NR, under one tap of kc places from number k0 on to rows TG_NR apart.
+TG_INLINE void TG(pack_tap)(const struct TG(window) *v, float *to, long tap, long c, int n, long k0, int kc) {
+  static const float outside[TG_NR];
+  struct TG(place) p = TG(place_of)(v, k0);
+  while (kc > 0) {
+    long line = p.y * v->step + v->y0 + tap / v->nx, x = p.x * v->step + v->x0 + tap % v->nx;
+    int count = (int)tg_least(kc, v->gw - p.x), inside = line >= 0 && line < v->h;
+    const float *from = v->map + (p.b * v->h + line) * v->w * v->c + c;
+    for (int i = 0; i < count; i++, x += v->step, to += TG_NR) {
+      const float *src = inside && x >= 0 && x < v->w ? from + x * v->c : outside;
+      if (n == TG_NR) {
+#pragma GCC unroll 4
+        for (int j = 0; j < TG_NR; j += TG_W) vf_store(to + j, vf_load(src + j));
+      } else {
+        TG(copy)(to, src, n);
+      }
+    }
+    kc -= count;
+    p.x += count - 1;
+    TG(next_place)(v, &p);
+  }
 }
 
 // pack_window_columns packs a B panel of the window's columns; k counts places.
 TG_INLINE void TG(pack_window_columns)(const struct TG(window) *v, float *to, long col, int cols, long k0, int kc) {
-  struct TG(place) p = TG(place_of)(v, k0);
-  for (int kk = 0; kk < kc; kk++, to += TG_NR, TG(next_place)(v, &p)) {
-    TG(copy_columns)(v, to, &p, col, cols);
-    if (cols < TG_NR) TG(clear)(to + cols, TG_NR - cols);
+  for (int j = 0, n; j < cols; j += n) {
+    long tap = (col + j) / v->c, c = (col + j) % v->c;
+    n = (int)tg_least(cols - j, v->c - c);
+    TG(pack_tap)(v, to + j, tap, c, n, k0, kc);
   }
+  for (int kk = 0; cols < TG_NR && kk < kc; kk++) TG(clear)(to + kk * TG_NR + cols, TG_NR - cols);
 }
 
 // gated_row writes out = residual + scale*(sum + bias) for one row of n values; bias and residual may be NULL.
 TG_INLINE void TG(gated_row)(float *out, const float *sum, const float *bias, const float *residual, float scale, int n) {
   for (int j = 0; j < n; j += TG_W) {
     int lanes = n - j < TG_W ? n - j : TG_W;
-    vf v = vf_load(sum + j);
+    vf v = vf_load_n(sum + j, lanes);
     if (bias) v += vf_load_n(bias + j, lanes);
     v *= scale;
     if (residual) v = vf_load_n(residual + j, lanes) + v;
