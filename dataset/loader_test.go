@@ -3,15 +3,15 @@ package dataset
 import (
 	"bytes"
 	"errors"
-	"image"
-	"image/jpeg"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/textground/textground/store"
 )
@@ -170,18 +170,19 @@ func TestBadSamplesAreReplacedAndCounted(t *testing.T) {
 
 // reliability.md section 5.5, rows 1, 3, 4, 7: what is no image is counted by its reason, what is only unusual is used.
 func TestStrangeSamples(t *testing.T) {
-	grey := image.NewGray(image.Rect(0, 0, 9, 9))
-	var greyJPEG bytes.Buffer
-	if err := jpeg.Encode(&greyJPEG, grey, nil); err != nil {
-		t.Fatal(err)
-	}
 	bomb := testJPEG(3)
 	frame := bytes.Index(bomb, []byte{0xff, 0xc0})
 	copy(bomb[frame+5:], []byte{0x75, 0x30, 0x75, 0x30}) // 30000 x 30000 pixels
 	st := store.NewMem()
 	ix := writeSet(t, st, "", []int{12}, func(all []Sample) {
-		all[0].Image = greyJPEG.Bytes()
-		all[1].Image = testPNG(4, 4)
+		for i, name := range []string{"grey.jpg", "cmyk.jpg"} {
+			data, err := os.ReadFile("testdata/images/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[i].Image = data
+		}
+		all[8].Image = testPNG(4, 4)
 		all[2].Caption = strings.Repeat("word ", 200_000)
 		all[3].Image = bomb
 		all[4].Caption = ""
@@ -221,6 +222,33 @@ func TestCaptionsFromJSON(t *testing.T) {
 			t.Errorf("%s: %q, want %q", info, got, want)
 		}
 	}
+}
+
+// Whichever samples are bad, loaders that meet them in different orders, many at a time, take the same stand-ins.
+func TestStandInsDoNotDependOnTheOrderOfAsking(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		bad := rapid.SliceOfNDistinct(rapid.IntRange(0, 11), 0, 2, rapid.ID[int]).Draw(rt, "bad")
+		st := store.NewMem()
+		ix := writeSet(t, st, "", []int{5, 7}, func(all []Sample) {
+			for _, i := range bad {
+				all[i].Image = all[i].Image[:40]
+			}
+		})
+		order := rapid.Permutation([]int{0, 1, 2, 3, 4, 5}).Draw(rt, "order")
+		a, b := testLoader(t, st, "", ix, nil), testLoader(t, st, "", ix, func(c *LoaderConfig) { c.Threads = 4 })
+		defer a.Close()
+		defer b.Close()
+		b.Prefetch(0, []int{0, 1})
+		got := map[int]*Batch{}
+		for _, i := range order {
+			got[i] = mustBatch(t, b, i/2, i%2)
+		}
+		for i := range 6 {
+			if want := mustBatch(t, a, i/2, i%2); !equalBatches(got[i], want) {
+				rt.Fatalf("step %d, lane %d: %v, then %v", i/2, i%2, want.IDs, got[i].IDs)
+			}
+		}
+	})
 }
 
 func TestTooManyBadSamplesStopTheRun(t *testing.T) {

@@ -54,7 +54,7 @@ func captionOf(text, info []byte) (string, error) {
 	return *fields.Caption, nil
 }
 
-// columns reads the entries of a sample with read; an entry that the sample lacks is nil.
+// entries reads the bytes of a sample with read: its image, and its text or else its JSON object; what it lacks is nil.
 func (s *Shard) entries(place int, read func(span) ([]byte, error)) (image, text, info []byte, err error) {
 	if image, err = read(s.Images.at(place)); err != nil {
 		return nil, nil, nil, err
