@@ -28,3 +28,7 @@ func open(t testing.TB, threads int) kernels.Device {
 	}
 	return dev
 }
+
+func TestMaskMemoryDoesNotGrowWithTexts(t *testing.T) {
+	kerneltest.MaskMemory(t, kerneltest.Subject{Open: open})
+}
