@@ -146,7 +146,7 @@ func (m *Machine) startWhenLoaded() {
 	switch {
 	case v.wrong != "":
 		m.end(Failed, v.wrong)
-	case v.step > m.base.Step || len(holders) >= m.cfg.MinWorkers || m.clock.now >= m.until:
+	case v.step > m.base.Step || m.began || len(holders) >= m.cfg.MinWorkers || m.clock.now >= m.until:
 		m.goOnFrom(v.step, v.digest, v.why)
 	}
 }
@@ -163,9 +163,10 @@ func (m *Machine) goOnFrom(step int, digest, why string) {
 			m.do(Commit{Step: step, Digest: digest, Why: why})
 		}
 	}
-	if m.round.opened && m.round.step != step+1 {
+	if m.began && (!m.round.opened || m.round.step != step+1) {
 		m.dropRound()
 	}
+	m.began = true
 	if !m.round.opened && !m.holdsNextStep() {
 		m.openStep()
 	}
@@ -175,7 +176,7 @@ func (m *Machine) goOnFrom(step int, digest, why string) {
 	}
 }
 
-// dropRound closes whatever is open, because the run goes on elsewhere: so far up that nothing is kept for followers either,
+// dropRound closes what was open last, because the run goes on elsewhere: so far up that nothing is kept for followers either,
 // who would wait for steps that are open again later.
 func (m *Machine) dropRound() {
 	m.turn++

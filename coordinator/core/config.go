@@ -23,7 +23,7 @@ type Config struct {
 	Known      map[int]string                // digests on record of steps that may be committed again
 	Rates      func(step int) proto.Rates    // numbers of an update
 	Samples    func(step, lane int) []string // sample ids, to name where a value was not finite; may be nil
-	MinWorkers int                           // so many must have loaded before the first step opens, for at most WaitFor
+	MinWorkers int                           // so many must have loaded before the first step of this coordinator opens, for at most WaitFor
 
 	// Zero takes the default in brackets.
 	Silence       time.Duration // [proto.Silence] a worker unheard for so long is no member

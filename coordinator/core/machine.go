@@ -30,6 +30,7 @@ type Machine struct {
 	known     map[int]string
 	base      proto.Base
 	turn      int
+	began     bool // a step has been opened, or could have been
 
 	class   string
 	workers map[string]*worker

@@ -24,6 +24,9 @@ func (m *Machine) orderSave() {
 		m.note(Note{Kind: Skipped, Text: text})
 		return
 	}
+	if m.save != nil && m.save.sealing {
+		return // holdAtEnd orders the last one when this one is through
+	}
 	if m.save != nil {
 		m.abandonSave("the run ends with a newer one")
 	}

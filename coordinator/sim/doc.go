@@ -6,8 +6,7 @@
 // crash, restart as other processes, and are paused; stores fail; runs are stopped and resumed on another number of
 // workers. Lanes contribute float32 values whose sum depends on the order of addition. After every event these must hold:
 // each lane is counted exactly once in a step, a committed digest equals that of an undisturbed run, a step never has two
-// digests, no manifest names a volume that is missing, nobody accepts an older epoch, and no member lacks the committed
-// state. Once the faults stop, a step must be committed within [Liveness] until the run is done.
+// digests, no manifest names a volume that is missing or another state, and no member lacks the committed state. Once the faults stop, a step must be committed within [Liveness] until the run is done.
 //
 // [Run] plays one seed. The tests call it; a [Mutation] breaks a part on purpose, to see that the checks notice. Seeds that
 // once failed are kept in testdata/seeds.txt and always run.
