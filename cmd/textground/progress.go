@@ -55,7 +55,9 @@ func (p *progress) bar(dir string, steps int, out io.Writer) {
 	var text string
 	bar := bars.AddBar(int64(steps), mpb.PrependDecorators(decor.CountersNoUnit("step %d / %d ")),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return text })))
+	told := p.journalLength(dir)
 	p.every(200*time.Millisecond, func() {
+		told = tellJournal(dir, told, bars)
 		if s, err := coordinator.ReadStatus(dir); err == nil {
 			text = fmt.Sprintf(" %.1f images/s, %d workers  %s", s.ImagesPerSecond, countMembers(s), s.Page)
 			bar.SetCurrent(int64(s.Committed + 1))
@@ -66,19 +68,56 @@ func (p *progress) bar(dir string, steps int, out io.Writer) {
 }
 
 func (p *progress) lines(dir string, steps int, out io.Writer) {
-	last, told := -1, false
-	p.every(plainEvery, func() {
+	last, page := -1, ""
+	told, spoken := p.journalLength(dir), time.Now()
+	p.every(200*time.Millisecond, func() {
+		told = tellJournal(dir, told, out)
 		s, err := coordinator.ReadStatus(dir)
-		if err != nil || s.Committed+1 == last {
+		if err != nil {
 			return
 		}
-		if !told && s.Page != "" {
-			fmt.Fprintf(out, "live page %s\n", s.Page)
-			told = true
+		if s.Page != "" && s.Page != page {
+			page = s.Page
+			fmt.Fprintf(out, "live page %s\n", page)
 		}
-		last = s.Committed + 1
+		if s.Committed+1 == last || time.Since(spoken) < plainEvery && s.Committed+1 < steps {
+			return
+		}
+		last, spoken = s.Committed+1, time.Now()
 		fmt.Fprintf(out, "step %d / %d, %.1f images/s, %d workers\n", last, steps, s.ImagesPerSecond, countMembers(s))
 	})
+}
+
+// journalLength counts the entries of earlier starts of the run, which were told then.
+func (p *progress) journalLength(dir string) int {
+	entries, err := coordinator.ReadJournal(dir)
+	if err != nil {
+		return 0
+	}
+	started := time.Now().Add(-startGrace)
+	n := 0
+	for _, e := range entries {
+		if at, err := time.Parse(time.RFC3339Nano, e.Time); err == nil && at.Before(started) {
+			n++
+		}
+	}
+	return n
+}
+
+// startGrace is how long a coordinator may have been at work before its progress is watched.
+const startGrace = 2 * time.Second
+
+// tellJournal prints the entries from number told on and returns how many there are now: what happened to the run, where
+// the run was started.
+func tellJournal(dir string, told int, out io.Writer) int {
+	entries, err := coordinator.ReadJournal(dir)
+	if err != nil {
+		return told
+	}
+	for _, e := range entries[min(told, len(entries)):] {
+		fmt.Fprintf(out, "step %d: %s\n", e.Step, e.Text)
+	}
+	return max(told, len(entries))
 }
 
 // every calls show on a timer and once more at the end.
