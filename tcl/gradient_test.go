@@ -25,7 +25,7 @@ func TestGradientOfTheWholeLossAgreesWithFiniteDifferences(t *testing.T) {
 	}
 	method := PaperMethod()
 	method.Loss.TCL, method.Loss.TV = 1, 0.3 // scores and their gradients must weigh something
-	m := s.modelOf(t, newRef(t), method, microLanes)
+	m := s.modelOf(t, open(t, "ref", 1), method, microLanes)
 	grad := make([]float64, m.GradientLen(2))
 	for _, lane := range s.run(t, m, 2, 0, 1, 2).grads {
 		for i, g := range lane {
@@ -93,7 +93,7 @@ func widened(x []float32) []float64 {
 
 func TestGradientThroughFrozenCLIPAgreesWithFiniteDifferences(t *testing.T) {
 	s := newScene(t, 21)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	d := newDraws(t, 22)
 	set := m.training.claim(&Pass{})
 	images := s.batches[0].Images
@@ -142,7 +142,7 @@ func TestGradientThroughFrozenCLIPAgreesWithFiniteDifferences(t *testing.T) {
 
 func TestTheGradientOfPhase1IsTheTailOfThatOfPhase2(t *testing.T) {
 	s := newScene(t, 13)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	first, second := s.run(t, m, 1, 1, 0, 2), s.run(t, m, 2, 1, 0, 2)
 	for lane := range microLanes {
 		if !slices.Equal(first.grads[lane], second.grads[lane][m.GradientOffset(1):]) {
@@ -154,7 +154,7 @@ func TestTheGradientOfPhase1IsTheTailOfThatOfPhase2(t *testing.T) {
 func TestAClampedLogitScaleHasNoGradient(t *testing.T) {
 	s := newScene(t, 31)
 	s.ground[scaleImages].Values[0] = 5 // exp(5) > 100
-	m := s.model(t, newRef(t), microLanes)
+	m := s.model(t, fastest(t), microLanes)
 	got := s.run(t, m, 1, 0, 1, 2)
 	at := m.layout.offsets[scaleImages] - m.GradientOffset(1)
 	for lane, g := range got.grads {
@@ -166,7 +166,7 @@ func TestAClampedLogitScaleHasNoGradient(t *testing.T) {
 
 func TestKeysAndQueriesOfTheMaskerBlockHaveNoGradient(t *testing.T) {
 	s := newScene(t, 41)
-	m := s.model(t, newRef(t), microLanes)
+	m := s.model(t, fastest(t), microLanes)
 	got := s.run(t, m, 2, 0, 1, 2)
 	d := micro.Vision.Width
 	at := m.layout.offsets[maskerPrefix(micro)+"attn.in_proj_weight"]

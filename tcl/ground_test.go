@@ -17,7 +17,7 @@ func ground(t *testing.T, m *Model, images []float32, h, w int, texts []float32)
 
 func TestGroundMakesTheSoftMasksOfTraining(t *testing.T) {
 	s := newScene(t, 201)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	pass, err := m.Forward(s.batches[1], s.texts)
 	if err != nil {
 		t.Fatal(err)
@@ -33,8 +33,8 @@ func TestGroundMakesTheSoftMasksOfTraining(t *testing.T) {
 
 func TestAModelWithoutAMicroBatchGrounds(t *testing.T) {
 	s := newScene(t, 202)
-	want := ground(t, s.model(t, newRef(t), 1), s.batches[0].Images, 8, 8, s.texts)
-	m, err := NewModel(newRef(t), micro, PaperMethod(), s.clip, s.ground, ModelOptions{})
+	want := ground(t, s.model(t, fastest(t), 1), s.batches[0].Images, 8, 8, s.texts)
+	m, err := NewModel(fastest(t), micro, PaperMethod(), s.clip, s.ground, ModelOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestAModelWithoutAMicroBatchGrounds(t *testing.T) {
 
 func TestImagesOfOddSizesArePaddedHalfOnEachSide(t *testing.T) {
 	s := newScene(t, 203)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	image := newDraws(t, 204).around(3*6*11, 0, 1) // 6 x 11, padded to 8 x 12
 	g := ground(t, m, image, 6, 11, s.texts[:6])
 	if g.Height != 8 || g.Width != 12 || g.Top != 1 || g.Left != 0 || g.Rows != 8 || g.Cols != 12 {
@@ -66,7 +66,7 @@ func TestImagesOfOddSizesArePaddedHalfOnEachSide(t *testing.T) {
 
 func TestGroundingDoesNotDependOnTheSizesBefore(t *testing.T) {
 	s := newScene(t, 205)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	image := newDraws(t, 206).around(3*12*8, 0, 1)
 	first := ground(t, m, image, 12, 8, s.texts[:12])
 	ground(t, m, s.batches[0].Images, 8, 8, s.texts)
@@ -82,7 +82,7 @@ func TestGroundingDoesNotDependOnTheSizesBefore(t *testing.T) {
 }
 
 func TestGroundRefusesWhatIsNoImage(t *testing.T) {
-	m := newScene(t, 207).model(t, newRef(t), 1)
+	m := newScene(t, 207).model(t, fastest(t), 1)
 	for _, c := range []struct {
 		n, h, w, texts int
 	}{{191, 8, 8, 6}, {192, 8, 0, 6}, {192, 8, 8, 5}, {0, 8, 8, 6}, {192, 8, 8, 0}} {
@@ -93,7 +93,7 @@ func TestGroundRefusesWhatIsNoImage(t *testing.T) {
 
 func TestCuttingTextsChangesNothingButRounding(t *testing.T) {
 	s := newScene(t, 208)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	short := []int32{14, 3, 15, 0, 0, 0}
 	long := []int32{14, 5, 6, 7, 8, 15}
 	alone := must(t)(m.EmbedTexts([][]int32{short}))

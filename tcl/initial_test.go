@@ -9,7 +9,7 @@ import (
 func TestInitialGrounderIsAPlainUpsamplerOfCLIP(t *testing.T) {
 	s := newScene(t, 101)
 	s.ground = InitialGrounder(micro, s.clip, GrounderInit{Scale: 10, Bias: -2.5, Seed: 5})
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	pass, err := m.Forward(s.batches[0], s.texts)
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/textground/textground/internal/philox"
 	"github.com/textground/textground/kernels"
-	"github.com/textground/textground/kernels/ref"
+	"github.com/textground/textground/kernels/devices"
 )
 
 // micro is the smallest model that has every part: 2x2 patches, 2 blocks, 8x8 masks.
@@ -191,4 +191,16 @@ func (s *scene) run(t testing.TB, m *Model, phase int, order ...int) step {
 	return out
 }
 
-func newRef(testing.TB) kernels.Device { return ref.New() }
+// open opens a device for the length of the test, with so many threads.
+func open(t testing.TB, name string, threads int) kernels.Device {
+	t.Helper()
+	dev, err := devices.Open(name, threads)
+	if err != nil {
+		t.Skipf("no device %s here: %v", name, err)
+	}
+	t.Cleanup(func() { dev.Close() })
+	return dev
+}
+
+// fastest is for tests that hold on every device.
+func fastest(t testing.TB) kernels.Device { return open(t, "auto", 2) }

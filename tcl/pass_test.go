@@ -43,9 +43,9 @@ func bits64(x []float64) []uint64 {
 func TestKeptAndRecomputedPassesGiveTheSameBits(t *testing.T) {
 	s := newScene(t, 51)
 	for phase := 1; phase <= 2; phase++ {
-		want := s.run(t, s.model(t, newRef(t), microLanes), phase, 0, 1, 2)
+		want := s.run(t, s.model(t, fastest(t), microLanes), phase, 0, 1, 2)
 		for keep := 1; keep < microLanes; keep++ {
-			m := s.model(t, newRef(t), keep)
+			m := s.model(t, fastest(t), keep)
 			sameBits(t, "fewer passes kept", want, s.run(t, m, phase, 0, 1, 2), 0, 1, 2)
 			if len(m.training.sets) != keep {
 				t.Errorf("%d passes of %d bytes are kept, not %d", len(m.training.sets), m.training.setBytes, keep)
@@ -56,16 +56,24 @@ func TestKeptAndRecomputedPassesGiveTheSameBits(t *testing.T) {
 
 func TestALaneDoesNotDependOnTheLanesBeforeIt(t *testing.T) {
 	s := newScene(t, 61)
-	want := s.run(t, s.model(t, newRef(t), microLanes), 2, 0, 1, 2)
-	m := s.model(t, newRef(t), 2)
+	want := s.run(t, s.model(t, fastest(t), microLanes), 2, 0, 1, 2)
+	m := s.model(t, fastest(t), 2)
 	sameBits(t, "other order", want, s.run(t, m, 2, 2, 0, 1), 0, 1, 2)
 	sameBits(t, "second time", want, s.run(t, m, 2, 1, 2, 0), 0, 1, 2)
 }
 
+func TestTheNumberOfThreadsChangesNoBit(t *testing.T) {
+	s := newScene(t, 63)
+	want := s.run(t, s.model(t, open(t, "cpu", 1), 1), 2, 0, 1, 2)
+	for threads := 2; threads <= 3; threads++ {
+		sameBits(t, "more threads", want, s.run(t, s.model(t, open(t, "cpu", threads), 1), 2, 0, 1, 2), 0, 1, 2)
+	}
+}
+
 func TestALaneAloneMakesItsOwnColumns(t *testing.T) {
 	s := newScene(t, 62)
-	want := s.run(t, s.model(t, newRef(t), microLanes), 1, 0, 1, 2)
-	m := s.model(t, newRef(t), 1)
+	want := s.run(t, s.model(t, fastest(t), microLanes), 1, 0, 1, 2)
+	m := s.model(t, fastest(t), 1)
 	pass, err := m.Forward(s.batches[1], s.texts)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +93,7 @@ func TestALaneAloneMakesItsOwnColumns(t *testing.T) {
 
 func TestReadyCoversEveryGradientOnceFromTheLastParametersToTheFirst(t *testing.T) {
 	s := newScene(t, 71)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	for phase := 1; phase <= 2; phase++ {
 		pass, err := m.Forward(s.batches[0], s.texts)
 		if err != nil {
@@ -141,7 +149,7 @@ func (d *meter) Sync() error {
 
 func TestOnlyTextsColumnsAndGradientsWaitAndNothingIsAllocatedAgain(t *testing.T) {
 	s := newScene(t, 81)
-	dev := &meter{Device: newRef(t)}
+	dev := &meter{Device: fastest(t)}
 	m := s.model(t, dev, microLanes)
 	s.run(t, m, 2, 0, 1, 2)
 	dev.allocations, dev.waits = 0, 0
@@ -193,7 +201,7 @@ func (d *recorder) LayerNormBackward(dx, dgamma, dbeta, dy, x, stats, gamma kern
 
 func TestWrongInputsAreNamed(t *testing.T) {
 	s := newScene(t, 91)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	good := s.batches[0]
 	wrong := map[string]Batch{
 		"images":    {Images: good.Images[1:], Noise: good.Noise},

@@ -102,7 +102,7 @@ func TestPowerMultiplies(t *testing.T) {
 
 func TestPhase1LeavesTheBlockAloneAndPhase2StartsItFresh(t *testing.T) {
 	s := newScene(t, 111)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	block := m.layout.block
 	ones := func(phase int) []float32 {
 		g := make([]float32, m.GradientLen(phase))
@@ -147,7 +147,7 @@ func apply(t *testing.T, m *Model, grads []float32, phase int, r Rates) float64 
 
 func TestAGradientThatIsNotFiniteIsRefusedAndChangesNothing(t *testing.T) {
 	s := newScene(t, 121)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	before := stateOf(t, m)
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(-1))} {
 		grads := make([]float32, m.GradientLen(1))
@@ -164,7 +164,7 @@ func TestAGradientThatIsNotFiniteIsRefusedAndChangesNothing(t *testing.T) {
 }
 
 func TestNormIsThatOfTheWholeGradient(t *testing.T) {
-	m := newScene(t, 131).model(t, newRef(t), 1)
+	m := newScene(t, 131).model(t, fastest(t), 1)
 	grads := make([]float32, m.GradientLen(2))
 	grads[0], grads[len(grads)-1] = 3, 4
 	if norm := apply(t, m, grads, 2, Rates{Rate: 1e-3, Count: 1, BlockCount: 1}); norm != 5 {
@@ -174,7 +174,7 @@ func TestNormIsThatOfTheWholeGradient(t *testing.T) {
 
 func TestAStateContinuesOnAnotherModelWithTheSameBits(t *testing.T) {
 	s := newScene(t, 141)
-	a, b := s.model(t, newRef(t), 3), s.model(t, newRef(t), 1)
+	a, b := s.model(t, fastest(t), 3), s.model(t, fastest(t), 1)
 	train := func(m *Model, from, to int) {
 		for step := from; step < to; step++ {
 			got := s.run(t, m, 2, 0, 1, 2)
@@ -209,7 +209,7 @@ func TestAStateContinuesOnAnotherModelWithTheSameBits(t *testing.T) {
 }
 
 func TestEveryBitOfTheParametersReachesBothDigests(t *testing.T) {
-	m := newScene(t, 151).model(t, newRef(t), 1)
+	m := newScene(t, 151).model(t, fastest(t), 1)
 	digests := func() (string, string) {
 		cheap, err := m.Digest()
 		if err != nil {
@@ -238,7 +238,7 @@ func TestEveryBitOfTheParametersReachesBothDigests(t *testing.T) {
 
 func TestGaugesReadTheScalars(t *testing.T) {
 	s := newScene(t, 161)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	g, err := m.Gauges()
 	if err != nil {
 		t.Fatal(err)

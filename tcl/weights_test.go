@@ -150,7 +150,7 @@ func TestLoadCLIPRefusesOrReadsWhateverShapesComeAndNeverPanics(t *testing.T) {
 
 func TestLoadGrounderReadsWhatAStateExports(t *testing.T) {
 	s := newScene(t, 7)
-	m := s.model(t, newRef(t), 1)
+	m := s.model(t, fastest(t), 1)
 	exported, err := m.Parameters()
 	if err != nil {
 		t.Fatal(err)
