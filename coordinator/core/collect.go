@@ -95,9 +95,6 @@ func (m *Machine) loseState(gone []string) {
 	}
 	m.peers, m.held = nil, -1
 	m.round.leases, m.round.leasedTo = m.round.leases[:0:0], nil
-	if m.save != nil && !m.save.sealing {
-		m.abandonSave("all its writers are gone")
-	}
 	m.because("no member holds the state after step %d any more", m.committed)
 	m.note(Note{Kind: FellBack, Text: fmt.Sprintf("no member is left that holds the state after step %d; looking for the newest state", m.committed)})
 }

@@ -116,7 +116,7 @@ func (m *Machine) decide() {
 	case loading:
 		m.startWhenLoaded()
 	}
-	for _, next := range []func(){m.compareDigests, m.commitWhenApplied, m.admit, m.choosePeers, m.leaseLanes, m.raceLateLanes, m.keepSave, m.holdAtEnd} {
+	for _, next := range []func(){m.compareDigests, m.commitWhenApplied, m.admit, m.choosePeers, m.leaseLanes, m.raceLateLanes, m.endSlowSave, m.holdAtEnd} {
 		if m.phase == holding {
 			next()
 		}

@@ -144,6 +144,7 @@ func (m *Machine) dropMembers() {
 	}
 	m.members = stay
 	m.because("%s no member any more", areList(gone))
+	m.loseWriters(gone)
 	if len(stay) == 0 {
 		m.loseState(gone)
 	}

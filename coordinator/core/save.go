@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/textground/textground/proto"
@@ -54,9 +55,10 @@ func (m *Machine) writers() []string {
 	return names
 }
 
-// takeRecords takes in the volumes that a worker has written, or that it could not write them.
+// takeRecords takes in the volumes that a worker has written, or that it could not write them. With the last one the save
+// is sealed.
 func (m *Machine) takeRecords(r proto.Report) {
-	if m.save == nil || m.save.sealing || r.Nonce != m.save.order.Nonce {
+	if m.phase != holding || m.save == nil || m.save.sealing || r.Nonce != m.save.order.Nonce {
 		return
 	}
 	for v, writer := range m.save.order.Writers {
@@ -64,7 +66,11 @@ func (m *Machine) takeRecords(r proto.Report) {
 			m.save.records[v] = record
 		}
 	}
-	if r.SaveFailed != "" {
+	switch s := m.save; {
+	case len(s.records) == m.cfg.Volumes:
+		s.sealing = true
+		m.do(Seal{Step: s.order.Step, Nonce: s.order.Nonce, Records: maps.Clone(s.records), Why: "all volumes are written"})
+	case r.SaveFailed != "":
 		m.failSave(fmt.Sprintf("%s could not write its volumes: %s", r.Worker, r.SaveFailed))
 	}
 }
@@ -79,24 +85,23 @@ func (m *Machine) failSave(why string) {
 	}
 }
 
-// keepSave seals the save whose volumes are all written and gives up one that has lost a writer or takes too long.
-func (m *Machine) keepSave() {
+// endSlowSave gives up a save that takes too long, so that the next one has its turn.
+func (m *Machine) endSlowSave() {
+	if s := m.save; s != nil && !s.sealing && m.clock.now-s.since >= m.cfg.SaveWithin {
+		m.abandonSave(fmt.Sprintf("not written within %v", m.cfg.SaveWithin))
+	}
+}
+
+// loseWriters gives up the save if it still needs a volume of somebody who is gone. A process that takes the name over does
+// not have the state that was to be written.
+func (m *Machine) loseWriters(gone []string) {
 	s := m.save
 	if s == nil || s.sealing {
 		return
 	}
-	if len(s.records) == m.cfg.Volumes {
-		s.sealing = true
-		m.do(Seal{Step: s.order.Step, Nonce: s.order.Nonce, Records: maps.Clone(s.records), Why: "all volumes are written"})
-		return
-	}
-	if m.clock.now-s.since >= m.cfg.SaveWithin {
-		m.abandonSave(fmt.Sprintf("not written within %v", m.cfg.SaveWithin))
-		return
-	}
 	for v := range m.cfg.Volumes {
-		if _, written := s.records[v]; !written && !m.isMember(s.order.Writers[v]) {
-			m.abandonSave(fmt.Sprintf("%s, the writer of volume %d, is no member any more", s.order.Writers[v], v))
+		if _, written := s.records[v]; !written && slices.Contains(gone, s.order.Writers[v]) {
+			m.abandonSave(fmt.Sprintf("%s, the writer of volume %d, is gone", s.order.Writers[v], v))
 			return
 		}
 	}
