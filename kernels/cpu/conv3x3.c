@@ -6,6 +6,7 @@
 #include "op.h"
 
 #ifdef TG_ISA
+#include "taps.h"
 #include "window.h"
 #include "rows.h"
 
@@ -26,15 +27,14 @@ static void TG(conv_pack_window)(const void *ctx, float *to, long row, int rows,
   TG(pack_window_rows)(&((const struct TG(conv_run) *)ctx)->window, to, row, rows, k0, kc);
 }
 
+static const struct tg_tap_sum TG(forward_taps)[] = {
+    {0, 0, 0, 0}, {0, 0, 1, 1}, {0, 0, 2, 2}, {1, 1, 0, 0}, {1, 1, 1, 1}, {1, 1, 2, 2}, {2, 2, 0, 0}, {2, 2, 1, 1}, {2, 2, 2, 2}};
+static const struct tg_tap_sum TG(turned_taps)[] = {
+    {2, 2, 2, 2}, {2, 2, 1, 1}, {2, 2, 0, 0}, {1, 1, 2, 2}, {1, 1, 1, 1}, {1, 1, 0, 0}, {0, 0, 2, 2}, {0, 0, 1, 1}, {0, 0, 0, 0}};
+
 // Forward: B[(tap, i), o] = weight[o, i, tap].
 static void TG(conv_pack_weight)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
-  const struct tg_conv *o = ((const struct TG(conv_run) *)ctx)->o;
-  long tap = k0 / o->ci, i = k0 % o->ci, step = o->ci * 9;
-  for (int kk = 0; kk < kc; kk++, to += TG_NR) {
-    const float *from = o->weight + (col * o->ci + i) * 9 + tap;
-    for (int j = 0; j < TG_NR; j++) to[j] = j < cols ? from[j * step] : 0;
-    if (++i == o->ci) i = 0, tap++;
-  }
+  TG(pack_forward)(((const struct TG(conv_run) *)ctx)->o, to, col, cols, k0, kc, TG(forward_taps));
 }
 
 static void TG(conv_emit)(const void *ctx, const float *tile, long row, int rows, long col, int cols) {
@@ -53,13 +53,7 @@ void TG(conv3x3)(struct tg_pool *pool, const struct tg_conv *o) {
 
 // Input gradient: the same with the kernels turned round, B[(tap, o), i] = weight[o, i, 8-tap].
 static void TG(conv_pack_turned)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
-  const struct tg_conv *o = ((const struct TG(conv_run) *)ctx)->o;
-  long tap = k0 / o->co, out = k0 % o->co;
-  for (int kk = 0; kk < kc; kk++, to += TG_NR) {
-    const float *from = o->weight + (out * o->ci + col) * 9 + 8 - tap;
-    for (int j = 0; j < TG_NR; j++) to[j] = j < cols ? from[j * 9] : 0;
-    if (++out == o->co) out = 0, tap++;
-  }
+  TG(pack_turned)(((const struct TG(conv_run) *)ctx)->o, to, col, cols, k0, kc, TG(turned_taps));
 }
 
 static void TG(conv_emit_din)(const void *ctx, const float *tile, long row, int rows, long col, int cols) {
@@ -101,26 +95,6 @@ static void TG(conv_emit_dweight)(const void *ctx, const float *tile, long row, 
     float *to = s->o->dweight + (row + i) * 9 * s->o->ci + col;
     TG(gated_row)(to, tile + i * TG_NR, NULL, s->first > 0 ? to : NULL, 1, cols);
   }
-}
-
-// taps_last_task turns dweight[task] from [9, ci] into [ci, 9].
-struct TG(taps_run) {
-  const struct tg_conv *o;
-  struct tg_pool *pool;
-};
-
-static void TG(taps_last_task)(void *ctx, int task, int thread) {
-  const struct TG(taps_run) *r = ctx;
-  long ci = r->o->ci;
-  float *at = r->o->dweight + task * 9 * ci, *taps = tg_scratch(r->pool, thread, 9 * ci * sizeof(float));
-  TG(copy)(taps, at, 9 * ci);
-  for (long i = 0; i < ci; i++)
-    for (int tap = 0; tap < 9; tap++) at[i * 9 + tap] = taps[tap * ci + i];
-}
-
-TG_INLINE void TG(taps_last)(struct tg_pool *pool, const struct tg_conv *o) {
-  struct TG(taps_run) r = {o, pool};
-  tg_parallel(pool, (int)o->co, (double)o->co * 18 * o->ci, TG(taps_last_task), &r);
 }
 
 TG_INLINE void TG(conv_bias_grad)(struct tg_pool *pool, const struct tg_conv *o, long pixels) {

@@ -6,10 +6,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum {
   spin_ns = 30000,     // how long a thread looks for work before it sleeps: about what a wake-up costs
+  huge_page = 2 << 20,
   small_cycles = 30000 // work below this is done before a second thread would have woken up
 };
 
@@ -144,9 +146,13 @@ void tg_parallel(struct tg_pool *p, int tasks, double cost, tg_task *run, void *
 
 static void *reserve(struct tg_pool *p, struct space *s, size_t bytes) {
   if (bytes <= s->bytes) return s->at;
-  bytes = (bytes + 4095) / 4096 * 4096;
+  size_t page = bytes < huge_page ? 4096 : huge_page;
+  bytes = (bytes + page - 1) / page * page;
   free(s->at);
-  s->at = aligned_alloc(64, bytes);
+  s->at = aligned_alloc(page, bytes);
+#ifdef MADV_HUGEPAGE
+  if (s->at && page == huge_page) madvise(s->at, bytes, MADV_HUGEPAGE);
+#endif
   if (!s->at) {
     fprintf(stderr, "textground: no memory for %zu bytes of scratch space, %lld are in use\n", bytes,
             (long long)atomic_load(&p->bytes));

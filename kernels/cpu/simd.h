@@ -129,22 +129,33 @@ TG_INLINE vf vf_abs(vf a) { return vi_float(vf_bits(a) & 0x7fffffff); }
 TG_INLINE vf vf_sign_of(vf magnitude, vf sign) { return vi_float(vf_bits(magnitude) | (vf_bits(sign) & INT32_MIN)); }
 TG_INLINE float vf_first(vf v) { return v[0]; }
 
-// vf_sum adds lane i and lane i + TG_W/2, and so on down to one.
-TG_INLINE float vf_sum(vf v) {
-  float t[TG_W];
-  vf_store(t, v);
-  for (int half = TG_W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) t[i] += t[i + half];
-  return t[0];
+// vf_sum and vf_hmax join lane i and lane i + TG_W/2, and so on down to one.
+typedef float tg_four __attribute__((vector_size(16)));
+
+TG_INLINE tg_four tg_larger(tg_four a, tg_four b) {
+  typedef int32_t mask __attribute__((vector_size(16)));
+  mask m = a > b;
+  return (tg_four)(((mask)a & m) | ((mask)b & ~m));
 }
 
-TG_INLINE float vf_hmax(vf v) {
-  float t[TG_W];
-  vf_store(t, v);
-  for (int half = TG_W / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) t[i] = t[i] > t[i + half] ? t[i] : t[i + half];
-  return t[0];
-}
+#define TG_FOLD(name, join)                                                                       \
+  TG_INLINE float name(vf v) {                                                                    \
+    TG_QUARTERS(join)                                                                             \
+    q = join(q, __builtin_shufflevector(q, q, 2, 3, 2, 3));                                       \
+    q = join(q, __builtin_shufflevector(q, q, 1, 1, 1, 1));                                       \
+    return q[0];                                                                                  \
+  }
+#define TG_QUARTER(i) __builtin_shufflevector(v, v, i, i + 1, i + 2, i + 3)
+#if TG_W == 16
+#define TG_QUARTERS(join) tg_four q = join(join(TG_QUARTER(0), TG_QUARTER(8)), join(TG_QUARTER(4), TG_QUARTER(12)));
+#elif TG_W == 8
+#define TG_QUARTERS(join) tg_four q = join(TG_QUARTER(0), TG_QUARTER(4));
+#else
+#define TG_QUARTERS(join) tg_four q = v;
+#endif
+#define TG_PLUS(a, b) ((a) + (b))
+TG_FOLD(vf_sum, TG_PLUS)
+TG_FOLD(vf_hmax, tg_larger)
 
 // vf_exp: x = n log 2 + r with |r| <= log(2)/2, exp(r) = 1 + r + r^2 P(r), P by Remez (3e-9), times 2^n in two factors, so
 // that results below the normal range are rounded once. 0 below -104, infinite above 88.73.

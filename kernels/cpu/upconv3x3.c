@@ -8,6 +8,7 @@
 #include "op.h"
 
 #ifdef TG_ISA
+#include "taps.h"
 #include "window.h"
 
 struct TG(upconv_run) {
@@ -17,23 +18,9 @@ struct TG(upconv_run) {
   float scale;
 };
 
-// The lines of the 3x3 kernel that fold into line r of the 2x2 kernel of parity p: first_line to last_line. The input gradient
-// looks from the small map at the four large lines 2y-1 .. 2y+2, which are the folded lines of parities 1, 0, 1, 0.
-TG_INLINE int tg_first_line(int p, int r) { return p ? 2 * r : r; }
-TG_INLINE int tg_last_line(int p, int r) { return p ? 1 + r : 2 * r; }
-
-// folded writes to[j], j < cols, the sum of the taps of 3x3 kernel number j (kernels lie step floats apart from from on) that
-// fold into tap (r, s) of parity (py, px): one, two or four of them. Zeros up to TG_NR.
-TG_INLINE void TG(folded)(float *to, const float *from, long step, int cols, int py, int px, int r, int s) {
-  int y0 = tg_first_line(py, r), y1 = tg_last_line(py, r), x0 = tg_first_line(px, s), x1 = tg_last_line(px, s);
-  const float *a = from + y0 * 3 + x0, *b = from + y0 * 3 + x1, *c = from + y1 * 3 + x0, *d = from + y1 * 3 + x1;
-  if (y0 == y1 && x0 == x1)
-    for (int j = 0; j < cols; j++) to[j] = a[j * step];
-  else if (y0 == y1 || x0 == x1)
-    for (int j = 0; j < cols; j++) to[j] = a[j * step] + d[j * step];
-  else
-    for (int j = 0; j < cols; j++) to[j] = (a[j * step] + b[j * step]) + (c[j * step] + d[j * step]);
-  for (int j = cols; j < TG_NR; j++) to[j] = 0;
+// Lines y0 to y1 of the 3x3 kernel fold into line r of the 2x2 kernel of parity p; likewise columns.
+TG_INLINE struct tg_tap_sum tg_folded(int py, int px, int r, int s) {
+  return (struct tg_tap_sum){py ? 2 * r : r, py ? 1 + r : 2 * r, px ? 2 * s : s, px ? 1 + s : 2 * s};
 }
 
 // large_row is the number of small pixel number row's counterpart of parity (py, px) among the large map's rows.
@@ -54,11 +41,9 @@ static void TG(upconv_pack_window)(const void *ctx, float *to, long row, int row
 // Forward: B[(r, s, i), o] = the fold of weight[o, i].
 static void TG(upconv_pack_weight)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
   const struct TG(upconv_run) *u = ctx;
-  long ci = u->o->ci, tap = k0 / ci, i = k0 % ci;
-  for (int kk = 0; kk < kc; kk++, to += TG_NR) {
-    TG(folded)(to, u->o->weight + (col * ci + i) * 9, 9 * ci, cols, u->py, u->px, (int)tap / 2, (int)tap % 2);
-    if (++i == ci) i = 0, tap++;
-  }
+  struct tg_tap_sum sums[4];
+  for (int tap = 0; tap < 4; tap++) sums[tap] = tg_folded(u->py, u->px, tap / 2, tap % 2);
+  TG(pack_forward)(u->o, to, col, cols, k0, kc, sums);
 }
 
 static void TG(upconv_emit)(const void *ctx, const float *tile, long row, int rows, long col, int cols) {
@@ -78,15 +63,13 @@ void TG(upconv3x3)(struct tg_pool *pool, const struct tg_conv *o) {
   }
 }
 
-// Input gradient: a 4x4 window of step 2 on dout, B[(r, s, o), i] = the fold of weight[o, i] for the parities of (r, s).
+// Input gradient: the small map looks at the large lines 2y-1 .. 2y+2, of parities 1, 0, 1, 0, through their folded kernels'
+// lines 1, 1, 0, 0: a 4x4 window of step 2 on dout.
 static void TG(upconv_pack_turned)(const void *ctx, float *to, long col, int cols, long k0, int kc) {
-  const struct tg_conv *o = ((const struct TG(upconv_run) *)ctx)->o;
-  long tap = k0 / o->co, out = k0 % o->co;
-  for (int kk = 0; kk < kc; kk++, to += TG_NR) {
-    int r = (int)tap / 4, s = (int)tap % 4;
-    TG(folded)(to, o->weight + (out * o->ci + col) * 9, 9, cols, 1 - r % 2, 1 - s % 2, r < 2, s < 2);
-    if (++out == o->co) out = 0, tap++;
-  }
+  struct tg_tap_sum sums[16];
+  for (int tap = 0, r = 0; r < 4; r++)
+    for (int s = 0; s < 4; s++) sums[tap++] = tg_folded(1 - r % 2, 1 - s % 2, r < 2, s < 2);
+  TG(pack_turned)(((const struct TG(upconv_run) *)ctx)->o, to, col, cols, k0, kc, sums);
 }
 
 static void TG(upconv_emit_din)(const void *ctx, const float *tile, long row, int rows, long col, int cols) {
@@ -116,9 +99,9 @@ static void TG(upconv_pack_columns)(const void *ctx, float *to, long col, int co
 
 // add_folded adds n columns from (tap, input channel c) on of a tile to the taps that were folded.
 TG_INLINE void TG(add_folded)(const struct TG(upconv_run) *u, const float *tile, long row, int rows, int tap, long c, int n) {
-  int r = tap / 2, s = tap % 2;
-  for (int y = tg_first_line(u->py, r); y <= tg_last_line(u->py, r); y++)
-    for (int x = tg_first_line(u->px, s); x <= tg_last_line(u->px, s); x++)
+  struct tg_tap_sum t = tg_folded(u->py, u->px, tap / 2, tap % 2);
+  for (int y = t.y0; y <= t.y1; y++)
+    for (int x = t.x0; x <= t.x1; x++)
       for (int i = 0; i < rows; i++) {
         float *to = u->o->dweight + ((row + i) * 9 + y * 3 + x) * u->o->ci + c;
         TG(gated_row)(to, tile + i * TG_NR, NULL, to, 1, n);
