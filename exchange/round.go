@@ -137,20 +137,28 @@ func (r *round) advance() bool {
 	before := r.low
 	c := r.reducedCut()
 	for r.low < c.chunks() && r.gathering.complete(r.low) {
-		f := frame{kind: reducedFrame, exchange: r.exchange, dtype: typeFor(r.exchange), epoch: r.epoch, step: r.step,
-			node: proto.Root(r.lanes), chunk: r.low, chunks: c.chunks(), low: r.low + 1, length: c.length}
-		lo, hi := c.of(r.low)
-		var ok bool
-		if f.values, ok = r.take(make([]byte, 0, (hi-lo)*f.dtype.size()), r.low); !ok {
-			r.sumNonFinite = true
-		}
 		r.low++
-		if r.complete() {
-			f.trailer = reducedTrailer(r.losses(), r.flagged(), r.lanes, r.sumNonFinite, r.note)
-		}
-		r.messages = append(r.messages, f.encode(make([]byte, 0, headerBytes+len(f.values)+len(f.trailer)+crcBytes)))
+		r.messages = append(r.messages, r.message(r.low-1))
 	}
 	return r.low > before
+}
+
+// message takes a complete chunk of the outcome and makes the frame that gives it out.
+func (r *round) message(chunk int) []byte {
+	c := r.reducedCut()
+	lo, hi := c.of(chunk)
+	f := frame{kind: reducedFrame, exchange: r.exchange, dtype: typeFor(r.exchange), epoch: r.epoch, step: r.step,
+		node: proto.Root(r.lanes), chunk: chunk, chunks: c.chunks(), low: r.low, length: c.length}
+	if r.complete() {
+		f.trailer = make([]byte, reducedTrailerBytes(r.exchange, r.lanes, r.note))
+	}
+	m := f.encodeHeader(make([]byte, 0, headerBytes+(hi-lo)*f.dtype.size()+len(f.trailer)+crcBytes))
+	m, ok := r.take(m, chunk)
+	r.sumNonFinite = r.sumNonFinite || !ok
+	if r.complete() {
+		m = appendReducedTrailer(m, r.losses(), r.flagged(), r.lanes, r.sumNonFinite, r.note)
+	}
+	return sealFrame(m, 0)
 }
 
 // complete reports whether the whole outcome can be given out.

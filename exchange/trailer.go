@@ -40,22 +40,26 @@ func readPartTrailer(trailer []byte, x proto.Exchange, n proto.Node) (tail []flo
 // maxNote bounds the note that travels with a step's reduced vectors.
 const maxNote = 2048
 
-// reducedTrailer follows the values in the last chunk of a reduced vector: the summed tail, the bits of all lanes, whether
-// the sum is not finite, and the step's note.
-func reducedTrailer(tail []float64, nonFinite []int, lanes int, sumNonFinite bool, note []byte) []byte {
-	t := appendLanes(appendValues(nil, tail), nonFinite, proto.Root(lanes))
+// appendReducedTrailer appends what follows the values in the last chunk of a reduced vector: the summed tail, the bits of all
+// lanes, whether the sum is not finite, and the step's note.
+func appendReducedTrailer(dst []byte, tail []float64, nonFinite []int, lanes int, sumNonFinite bool, note []byte) []byte {
+	dst = appendLanes(appendValues(dst, tail), nonFinite, proto.Root(lanes))
 	flag := byte(0)
 	if sumNonFinite {
 		flag = 1
 	}
-	return append(append(t, flag), note...)
+	return append(append(dst, flag), note...)
+}
+
+func reducedTrailerBytes(x proto.Exchange, lanes int, note []byte) int {
+	return 8*tailLen(x) + laneBytes(proto.Root(lanes)) + 1 + len(note)
 }
 
 var errTrailer = errors.New("the reduced vector's trailer is cut short")
 
 func readReducedTrailer(t []byte, x proto.Exchange, lanes int, into *Reduced) error {
 	root := proto.Root(lanes)
-	fixed := 8*tailLen(x) + laneBytes(root) + 1
+	fixed := reducedTrailerBytes(x, lanes, nil)
 	if len(t) < fixed {
 		return errTrailer
 	}
