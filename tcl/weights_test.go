@@ -220,3 +220,26 @@ func TestImpossibleSizesAreNamed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func FuzzLoadCLIP(f *testing.F) {
+	var tensors []safetensors.Tensor
+	weights := newDraws(f, 9).weights(CLIPParameters(micro))
+	for _, name := range weights.Names() {
+		tensors = append(tensors, safetensors.Of(name, weights[name].Shape, weights[name].Values))
+	}
+	data, err := safetensors.Encode(tensors, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := safetensors.Read(data)
+		if err != nil {
+			return
+		}
+		cfg, w, err := LoadCLIP("a", file)
+		if err == nil && (cfg.Check() != nil || len(w) != len(CLIPParameters(cfg))) {
+			t.Errorf("accepted: %+v", cfg)
+		}
+	})
+}
