@@ -45,7 +45,7 @@ func file(t *testing.T, w Weights, prefix string, metadata map[string]string) *s
 	return f
 }
 
-func microMetadata(t *testing.T, cfg Config) map[string]string {
+func microMetadata(t testing.TB, cfg Config) map[string]string {
 	t.Helper()
 	text, err := json.Marshal(cfg)
 	if err != nil {
@@ -227,7 +227,7 @@ func FuzzLoadCLIP(f *testing.F) {
 	for _, name := range weights.Names() {
 		tensors = append(tensors, safetensors.Of(name, weights[name].Shape, weights[name].Values))
 	}
-	data, err := safetensors.Encode(tensors, nil)
+	data, err := safetensors.Encode(tensors, microMetadata(f, micro))
 	if err != nil {
 		f.Fatal(err)
 	}
