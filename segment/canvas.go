@@ -1,0 +1,152 @@
+package segment
+
+import (
+	"image"
+	"image/color"
+	"strings"
+	"unicode"
+
+	"golang.org/x/image/draw"
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/basicfont"
+	"golang.org/x/image/math/fixed"
+
+	"github.com/textground/textground/dataset"
+)
+
+const (
+	letterWide = 7  // pixels; the font is fixed
+	lineHigh   = 16 // pixels from one line of text to the next
+	swatch     = 11 // side of a legend's colour
+	margin     = 12
+)
+
+var (
+	paper = color.RGBA{251, 251, 249, 255}
+	ink   = color.RGBA{32, 32, 38, 255}
+	faint = color.RGBA{110, 110, 118, 255}
+)
+
+func newCanvas(width, height int) *image.RGBA {
+	c := image.NewRGBA(image.Rect(0, 0, width, height))
+	draw.Draw(c, c.Rect, image.NewUniform(paper), image.Point{}, draw.Src)
+	return c
+}
+
+// write sets one line of text, its top left corner at (x, y). Letters that the font lacks become question marks.
+func write(c *image.RGBA, x, y int, text string, colour color.Color) {
+	d := font.Drawer{Dst: c, Src: image.NewUniform(colour), Face: basicfont.Face7x13, Dot: fixed.P(x, y+11)}
+	d.DrawString(strings.Map(func(r rune) rune {
+		if r > '~' || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text))
+}
+
+// shorten cuts text to so many letters.
+func shorten(text string, letters int) string {
+	runes := []rune(text)
+	if len(runes) <= letters {
+		return text
+	}
+	return string(runes[:max(letters-2, 0)]) + ".."
+}
+
+// wrap breaks text at spaces into lines of at most so many letters; a longer word is shortened.
+func wrap(text string, letters int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		word = shorten(word, letters)
+		switch {
+		case line == "":
+			line = word
+		case len([]rune(line+" "+word)) <= letters:
+			line += " " + word
+		default:
+			lines, line = append(lines, line), word
+		}
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func rgba(img *dataset.Image) *image.RGBA {
+	out := image.NewRGBA(image.Rect(0, 0, img.Width, img.Height))
+	for i := range img.Width * img.Height {
+		copy(out.Pix[4*i:], img.Pix[3*i:3*i+3])
+		out.Pix[4*i+3] = 255
+	}
+	return out
+}
+
+// place draws a picture, enlarged smoothly where it is smaller than the rectangle.
+func place(c *image.RGBA, at image.Rectangle, img *dataset.Image) {
+	draw.CatmullRom.Scale(c, at, rgba(img), image.Rect(0, 0, img.Width, img.Height), draw.Src, nil)
+}
+
+// tint lays the masks of labels over what is drawn in the rectangle: the background is darkened, the others take colour,
+// with a line in full colour where a mask ends.
+func tint(c *image.RGBA, at image.Rectangle, labels *LabelMap, background bool) {
+	width, height := at.Dx(), at.Dy()
+	label := func(x, y int) uint8 {
+		return labels.Pix[min(max(y, 0), height-1)*labels.Height/height*labels.Width+min(max(x, 0), width-1)*labels.Width/width]
+	}
+	edge := max(1, min(width, height)/160)
+	for y := range height {
+		for x := range width {
+			here := label(x, y)
+			colour, share := Colour(int(here), background), 0.55
+			switch {
+			case background && here == 0:
+				colour, share = color.RGBA{20, 20, 24, 255}, 0.45
+			case here != label(x-edge, y) || here != label(x+edge, y) || here != label(x, y-edge) || here != label(x, y+edge):
+				share = 1
+			}
+			blend(c.Pix[c.PixOffset(at.Min.X+x, at.Min.Y+y):], colour, share)
+		}
+	}
+}
+
+func blend(pixel []uint8, colour color.RGBA, share float64) {
+	for i, v := range [3]uint8{colour.R, colour.G, colour.B} {
+		pixel[i] = uint8(float64(pixel[i])*(1-share) + float64(v)*share + 0.5)
+	}
+}
+
+// entry is a line of a legend.
+type entry struct {
+	colour color.RGBA
+	text   string
+}
+
+func (e entry) wide() int { return swatch + 5 + letterWide*len([]rune(e.text)) + 16 }
+
+// legendRows breaks entries into rows of at most width pixels.
+func legendRows(entries []entry, width int) [][]entry {
+	var rows [][]entry
+	left := 0
+	for _, e := range entries {
+		if e.wide() > left {
+			rows, left = append(rows, nil), width
+		}
+		rows[len(rows)-1] = append(rows[len(rows)-1], e)
+		left -= e.wide()
+	}
+	return rows
+}
+
+func drawLegend(c *image.RGBA, x, y int, rows [][]entry) {
+	for i, row := range rows {
+		at := x
+		for _, e := range row {
+			top := y + i*lineHigh
+			draw.Draw(c, image.Rect(at, top+1, at+swatch, top+1+swatch), image.NewUniform(e.colour), image.Point{}, draw.Src)
+			write(c, at+swatch+5, top, e.text, ink)
+			at += e.wide()
+		}
+	}
+}

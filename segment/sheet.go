@@ -1,0 +1,129 @@
+package segment
+
+import (
+	"fmt"
+	"image"
+	"math"
+
+	"github.com/textground/textground/dataset"
+)
+
+// SheetRow is one image of a sheet: true masks and those of two models.
+type SheetRow struct {
+	Image         *dataset.Image
+	Caption       string
+	Truth         *LabelMap
+	Before, After *LabelMap
+}
+
+// SheetText holds the words around the pictures.
+type SheetText struct {
+	Title         string
+	Before, After string // headings of the last two columns, such as "step 0, mIoU 0.07"
+	Names         []string
+	Background    bool
+}
+
+const (
+	sheetSide = 192 // pixels a picture
+	sheetGap  = 10
+)
+
+// Sheet draws a row an image: the image, its true masks, the masks before and after, with the share of pixels that are
+// right; below stand the colours of all classes that occur.
+func Sheet(rows []SheetRow, text SheetText) *image.RGBA {
+	width := 4*sheetSide + 3*sheetGap
+	legend := legendRows(sheetEntries(rows, text), width)
+	captions := make([][]string, len(rows))
+	height := margin + 2*lineHigh + 6 + lineHigh + 4
+	for i, row := range rows {
+		captions[i] = wrap(row.Caption, width/letterWide)
+		height += sheetSide + 4 + len(captions[i])*lineHigh + sheetGap
+	}
+	c := newCanvas(width+2*margin, height+len(legend)*lineHigh+margin)
+	write(c, margin, margin, shorten(text.Title, width/letterWide), ink)
+	y := margin + lineHigh + 6
+	for i, heading := range []string{"image", "true masks", text.Before, text.After} {
+		write(c, margin+i*(sheetSide+sheetGap), y, shorten(heading, sheetSide/letterWide), faint)
+	}
+	y += lineHigh + 4
+	for i, row := range rows {
+		drawSheetRow(c, y, row, text.Background)
+		y += sheetSide + 4
+		for _, line := range captions[i] {
+			write(c, margin, y, line, ink)
+			y += lineHigh
+		}
+		y += sheetGap
+	}
+	drawLegend(c, margin, y, legend)
+	return c
+}
+
+func drawSheetRow(c *image.RGBA, y int, row SheetRow, background bool) {
+	for i, labels := range []*LabelMap{nil, row.Truth, row.Before, row.After} {
+		x := margin + i*(sheetSide+sheetGap)
+		at := fit(image.Rect(x, y, x+sheetSide, y+sheetSide), row.Image.Width, row.Image.Height)
+		place(c, at, row.Image)
+		if labels == nil {
+			continue
+		}
+		tint(c, at, labels, background)
+		if labels != row.Truth {
+			badge(c, at, fmt.Sprintf("%.0f %%", 100*agreement(row.Truth, labels)))
+		}
+	}
+}
+
+// fit centres a picture's rectangle, aspect kept, in a square.
+func fit(square image.Rectangle, width, height int) image.Rectangle {
+	scale := float64(square.Dx()) / float64(max(width, height))
+	size := image.Pt(max(1, int(math.Round(float64(width)*scale))), max(1, int(math.Round(float64(height)*scale))))
+	at := square.Min.Add(square.Size().Sub(size).Div(2))
+	return image.Rectangle{at, at.Add(size)}
+}
+
+// badge writes into the lower right corner of a picture.
+func badge(c *image.RGBA, at image.Rectangle, text string) {
+	width := letterWide*len(text) + 6
+	corner := image.Rect(at.Max.X-width, at.Max.Y-lineHigh, at.Max.X, at.Max.Y)
+	for y := corner.Min.Y; y < corner.Max.Y; y++ {
+		for x := corner.Min.X; x < corner.Max.X; x++ {
+			c.SetRGBA(x, y, paper)
+		}
+	}
+	write(c, corner.Min.X+3, corner.Min.Y+1, text, ink)
+}
+
+// agreement is the share of counted pixels whose label is the true one.
+func agreement(truth, labels *LabelMap) float64 {
+	same, all := 0, 0
+	for i, v := range truth.Pix {
+		if v != Ignored {
+			all++
+			if v == labels.Pix[i] {
+				same++
+			}
+		}
+	}
+	return float64(same) / float64(max(all, 1))
+}
+
+// sheetEntries lists the classes that occur anywhere on the sheet, in the order of their labels.
+func sheetEntries(rows []SheetRow, text SheetText) []entry {
+	var seen [256]bool
+	for _, row := range rows {
+		for _, labels := range []*LabelMap{row.Truth, row.Before, row.After} {
+			for _, v := range labels.Pix {
+				seen[v] = true
+			}
+		}
+	}
+	var entries []entry
+	for label, name := range text.Names {
+		if seen[label] && !(text.Background && label == 0) {
+			entries = append(entries, entry{Colour(label, text.Background), name})
+		}
+	}
+	return entries
+}
