@@ -49,7 +49,7 @@ func drawOnce(ctx context.Context, st store.Store, prefix string, w proto.World,
 		return err
 	}
 	log.Info("drawing the world", "scenes", w.Scenes, "into", prefix)
-	config := world.Config{Scenes: w.Scenes, Size: world.Size, Seed: w.Seed}
+	config := world.Config{Scenes: w.Scenes, Size: world.Size, Seed: w.Seed, Shuffled: w.Shuffled}
 	err = world.WriteShards(ctx, st, prefix, config, w.PerShard, func(done int) { log.Info("drawn", "scenes", done, "of", w.Scenes) })
 	if err != nil {
 		return err
@@ -61,7 +61,8 @@ func drawOnce(ctx context.Context, st store.Store, prefix string, w proto.World,
 func isBadInput(err error) bool {
 	var index *dataset.IndexError
 	var shard *dataset.ShardError
-	if errors.As(err, &index) || errors.As(err, &shard) {
+	var samples *dataset.BadSamplesError
+	if errors.As(err, &index) || errors.As(err, &shard) || errors.As(err, &samples) {
 		return true
 	}
 	for _, kind := range []error{store.ErrNoBucket, store.ErrDenied, store.ErrUnreachable, store.ErrNoSpace} {

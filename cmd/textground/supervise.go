@@ -26,27 +26,32 @@ type supervisor struct {
 	failure error
 }
 
-// A process that ends by itself with an error is started again so many times in a row; one that is killed, always.
-const failuresInRow = 3
+// How often in a row a process that ends by itself with an error is started again; one that is killed is, always. A
+// coordinator that ends by itself has ended the run.
+const (
+	workerFailures      = 3
+	coordinatorFailures = 1
+)
 
 func newSupervisor(dir string, log hclog.Logger) *supervisor {
 	return &supervisor{dir: dir, log: log, running: map[string]*exec.Cmd{}}
 }
 
-// keep starts the process called name and starts it again whenever it dies, until it ends with exit code 0 or ctx ends.
+// keep starts the process called name and starts it again whenever it dies, until it ends with exit code 0, fails so many
+// times in a row, or ctx ends.
 // done, if not nil, is called with how it finally ended.
-func (s *supervisor) keep(ctx context.Context, name string, args []string, done func(error)) {
+func (s *supervisor) keep(ctx context.Context, name string, args []string, failures int, done func(error)) {
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
-		err := s.again(ctx, name, args)
+		err := s.again(ctx, name, args, failures)
 		if done != nil {
 			done(err)
 		}
 	}()
 }
 
-func (s *supervisor) again(ctx context.Context, name string, args []string) error {
+func (s *supervisor) again(ctx context.Context, name string, args []string, tolerated int) error {
 	for failures := 0; ; {
 		begun := time.Now()
 		err := s.once(ctx, name, args)
@@ -57,7 +62,7 @@ func (s *supervisor) again(ctx context.Context, name string, args []string) erro
 		killed := errors.As(err, &exit) && exit.ExitCode() < 0
 		if killed || time.Since(begun) > time.Minute {
 			failures = 0
-		} else if failures++; failures >= failuresInRow || errors.As(err, &exit) && exit.ExitCode() == exitBadInput {
+		} else if failures++; failures >= tolerated || errors.As(err, &exit) && exit.ExitCode() == exitBadInput {
 			return fmt.Errorf("%s: %s", name, s.lastWords(name, err))
 		}
 		s.log.Warn("starting a process again", "process", name, "ended", err)

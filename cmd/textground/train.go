@@ -201,14 +201,14 @@ func carryOut(ctx context.Context, record *RunRecord, f *trainFlags, talk io.Wri
 	workersCtx, endWorkers := context.WithCancel(context.Background())
 	defer endWorkers()
 	ended := make(chan error, 1)
-	s.keep(ctx, "coordinator", coordinatorArgs(record, f), func(err error) { ended <- err })
+	s.keep(ctx, "coordinator", coordinatorArgs(record, f), coordinatorFailures, func(err error) { ended <- err })
 	if err := waitForBus(ctx, dir, ended); err != nil {
 		s.wait()
 		return nil, err
 	}
 	for i := range record.File.Workers {
 		name := fmt.Sprintf("worker-%d", i+1)
-		s.keep(workersCtx, name, workerArgs(record, name), func(err error) {
+		s.keep(workersCtx, name, workerArgs(record, name), workerFailures, func(err error) {
 			if err != nil && workersCtx.Err() == nil {
 				log.Error("a worker is not started again", "worker", name, "error", err)
 			}
