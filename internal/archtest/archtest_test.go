@@ -1,0 +1,103 @@
+package archtest
+
+import (
+	"go/build"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/textground/textground/"
+
+// layer gives each package a height; a package may import only packages strictly below its own. Packages of one height
+// do not know each other, so coordinator and worker never meet but in proto.
+var layer = map[string]int{
+	"cmd/textground": 9, "deploy/chaos": 9,
+	"internal/golden": 8,
+	"coordinator":     7, "worker": 7, "segment": 7, "coordinator/sim": 7,
+	"tcl/cliptrain": 6,
+	"tcl":           5, "coordinator/core": 5, "dataset/world": 5,
+	"exchange": 4, "dataset": 4, "checkpoint": 4,
+	"checkpoint/safetensors": 3, "store/storetest": 3, "kernels/kerneltest": 3, "kernels/devices": 3,
+	"kernels/cpu": 2, "kernels/ref": 2,
+	"proto": 1, "store": 1, "kernels": 1, "internal/ftfy": 1,
+	"internal/philox": 0, "internal/fault": 0, "internal/atomicfile": 0, "internal/archtest": 0, "examples": 0,
+}
+
+// homes are the libraries that one package alone may import.
+var homes = map[string]string{
+	"github.com/nats-io/nats.go":        "exchange",
+	"github.com/nats-io/nats-server/v2": "exchange",
+	"github.com/minio/minio-go/v7":      "store",
+	"github.com/spf13/cobra":            "cmd/textground",
+	"github.com/vbauerster/mpb/v8":      "cmd/textground",
+	"github.com/goccy/go-yaml":          "proto",
+	"github.com/invopop/jsonschema":     "proto",
+}
+
+func TestImportsGoOnlyDown(t *testing.T) {
+	for dir, imports := range packages(t) {
+		height, known := layer[dir]
+		if !known {
+			t.Errorf("package %s has no place in the house: give it a height in this test and a line in ARCHITECTURE.md", dir)
+			continue
+		}
+		for _, imported := range imports {
+			if inside, ours := strings.CutPrefix(imported, module); ours && layer[inside] >= height {
+				t.Errorf("%s imports %s: imports go only down, so that each part can be read and tested without those above it", dir, inside)
+			}
+		}
+	}
+}
+
+func TestEveryLibraryHasOneHome(t *testing.T) {
+	for dir, imports := range packages(t) {
+		for _, imported := range imports {
+			for library, home := range homes {
+				if (imported == library || strings.HasPrefix(imported, library+"/")) && dir != home && !strings.HasPrefix(dir, home+"/") {
+					t.Errorf("%s imports %s, whose one home is %s", dir, imported, home)
+				}
+			}
+		}
+	}
+}
+
+func TestTheCoreKnowsNoClockNoNetworkNoChance(t *testing.T) {
+	for _, imported := range packages(t)["coordinator/core"] {
+		if slices.Contains([]string{"net", "os", "math/rand", "math/rand/v2", "crypto/rand", "sync", "context"}, imported) {
+			t.Errorf("coordinator/core imports %s: it is a pure machine", imported)
+		}
+	}
+}
+
+// packages maps each directory with Go code to what its non-test files import.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if name := d.Name(); path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin" || name == "demo" || name == "runs") {
+			return filepath.SkipDir
+		}
+		dir, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		if p, err := build.ImportDir(path, 0); err == nil && len(p.GoFiles)+len(p.CgoFiles) > 0 {
+			found[filepath.ToSlash(dir)] = p.Imports
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
