@@ -111,7 +111,7 @@ func (m *Machine) settleWhenDue() {
 	case !v.load:
 		m.goOnFrom(v.step, v.digest, v.why)
 	case m.stop != nil:
-		m.end(m.stop.outcome, m.stop.reason+"; no living worker holds state")
+		m.endWithoutState()
 	default:
 		m.loadBase(v.why)
 	}
@@ -134,7 +134,7 @@ func (m *Machine) startWhenLoaded() {
 	holders := m.holders()
 	switch {
 	case m.stop != nil:
-		m.end(m.stop.outcome, m.stop.reason+"; no step was under way")
+		m.endWithoutState()
 		return
 	case len(holders) == 0:
 		return

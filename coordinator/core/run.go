@@ -109,6 +109,15 @@ func (m *Machine) endUnsealed(why string) {
 	m.end(Failed, reason)
 }
 
+// endWithoutState ends a run that is asked to stop while no worker holds the committed state.
+func (m *Machine) endWithoutState() {
+	if m.began {
+		m.end(Failed, m.stop.reason+"; what was committed last could not be sealed: no living worker holds it; "+m.sealedText())
+		return
+	}
+	m.end(m.stop.outcome, m.stop.reason+"; no step was under way")
+}
+
 func (m *Machine) sealedText() string {
 	if m.base.Step == proto.Initial {
 		return "nothing is sealed yet"

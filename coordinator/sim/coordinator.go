@@ -175,7 +175,8 @@ func (c *coordinator) announce(k exchangeKey) {
 	}
 }
 
-// givePull answers a request for a reduced vector: with it, with "gone", or not at all while it is incomplete.
+// givePull answers a request for a reduced vector: with it, with "gone", or not at all while it is incomplete. One that is
+// not finite is as good as none: nobody applies it.
 func (c *coordinator) givePull(k exchangeKey, epoch uint64, to *process) {
 	if epoch != c.epoch {
 		return
@@ -187,7 +188,7 @@ func (c *coordinator) givePull(k exchangeKey, epoch uint64, to *process) {
 		}
 		return
 	}
-	if chunks, complete := g.reduced(); complete {
+	if chunks, complete := g.reduced(); complete && len(g.poison) == 0 {
 		c.w.net.send(coordinatorEnd, to.name, func() { to.deliver(func() { to.received(k, epoch, chunks, g.rates) }) })
 	}
 }

@@ -3,7 +3,7 @@
 // and of the store around them. One seed is one history, the same on every machine.
 //
 // The network drops, doubles, delays and reorders messages and cuts links in one direction; workers and coordinators
-// crash, restart as other processes, and are paused; stores fail; runs are stopped and resumed on another number of
+// crash, restart as other processes, and are paused; stores fail; lanes are not finite; runs are stopped and resumed on another number of
 // workers. Lanes contribute float32 values whose sum depends on the order of addition. After every event these must hold:
 // each lane is counted exactly once in a step, a committed digest equals that of an undisturbed run, a step never has two
 // digests, no manifest names a volume that is missing or another state, and no member lacks the committed state. Once the faults stop, a step must be committed within [Liveness] until the run is done.

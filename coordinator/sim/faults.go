@@ -213,9 +213,11 @@ func (w *world) askToLeave() {
 	}
 }
 
+const askedReason = "SIGTERM"
+
 func (w *world) askToStop() {
 	if c := w.leader(); c != nil {
-		c.deliver(func() { c.handle(core.StopAsked{Reason: "SIGTERM"}) })
+		c.deliver(func() { c.handle(core.StopAsked{Reason: askedReason}) })
 	}
 }
 

@@ -27,6 +27,7 @@ type part struct {
 	node   proto.Node
 	chunk  int
 	values []float32
+	poison []int // lanes whose values are not finite; with the last chunk
 }
 
 // hub models the coordinator's side of package exchange.
@@ -44,6 +45,7 @@ type gathering struct {
 	chunks []Reducer   // sums
 	texts  [][]float32 // concatenation, by lane
 	rates  proto.Rates
+	poison []int // lanes whose values are not finite
 }
 
 func (h *hub) openStep(step int, rates proto.Rates) {
@@ -108,7 +110,11 @@ func (h *hub) add(p part) (outcome exchange.Outcome, answered bool) {
 	if p.exchange == proto.Texts {
 		return g.addText(p), true
 	}
-	return g.chunks[p.chunk].Add(p.node, p.values), true
+	outcome = g.chunks[p.chunk].Add(p.node, p.values)
+	if outcome == exchange.Kept {
+		g.poison = append(g.poison, p.poison...)
+	}
+	return outcome, true
 }
 
 func (g *gathering) addText(p part) exchange.Outcome {
@@ -161,5 +167,5 @@ func (g *gathering) reduced() (chunks [][]float32, complete bool) {
 
 func (g *gathering) progress(k exchangeKey) core.Progress {
 	_, complete := g.reduced()
-	return core.Progress{Step: k.step, Exchange: k.exchange, Missing: g.missing(), Complete: complete}
+	return core.Progress{Step: k.step, Exchange: k.exchange, Missing: g.missing(), Complete: complete, NonFinite: g.poison}
 }

@@ -15,17 +15,22 @@ type plan struct {
 	Faults                            time.Duration // how long things go wrong
 	Every                             time.Duration // a fault comes about so often
 	StoreFails                        float64
+	Poison                            *place // a lane whose gradient is not finite, in some runs
 
 	reducer func() Reducer
 	machine func(core.Config) (Machine, error)
 }
 
-func newPlan(r *philox.Stream, m Mutation) plan {
+// newPlan draws from random; poison is a stream of its own.
+func newPlan(r, poison *philox.Stream, m Mutation) plan {
 	p := plan{
 		Lanes: 1 + r.Intn(maxLanes), Steps: 4 + r.Intn(8), Workers: 1 + r.Intn(5),
 		SaveEvery: r.Intn(4), Volumes: 1 + r.Intn(3),
 		Faults: time.Duration(r.Range(0, 20) * float64(time.Second)), Every: time.Duration(r.Range(0.2, 4) * float64(time.Second)),
 		StoreFails: r.Range(0, 0.3),
+	}
+	if poison.Chance(0.1) {
+		p.Poison = &place{poison.Intn(p.Steps), poison.Intn(p.Lanes)}
 	}
 	p.MinWorkers = r.Intn(p.Workers + 1)
 	p.reducer = func() Reducer { return exchange.NewTree[float32](p.Lanes) }

@@ -29,7 +29,7 @@ type process struct {
 	open    *openStep
 	busy    bool
 	outbox  []*outgoing
-	texts   map[textPlace]bool // contributed in this turn
+	texts   map[place]bool // contributed in this turn
 	copying *copying
 	missed  bool // the next reduced gradient is no longer kept
 	nonce   string
@@ -39,7 +39,7 @@ type process struct {
 	pullAt   time.Duration
 }
 
-type textPlace struct{ step, lane int }
+type place struct{ step, lane int }
 
 // outgoing is a part that is sent again until it is acknowledged.
 type outgoing struct {
@@ -177,7 +177,7 @@ func (p *process) look() {
 func (p *process) obey(o *proto.Orders) bool {
 	if o.Epoch != p.epoch || o.Turn != p.turn {
 		p.epoch, p.turn = o.Epoch, o.Turn
-		p.open, p.texts, p.outbox = nil, map[textPlace]bool{}, nil
+		p.open, p.texts, p.outbox = nil, map[place]bool{}, nil
 		p.change(func(r *proto.Report) { r.Epoch, r.Step, r.Forwarded, r.Done = o.Epoch, proto.NoStep, nil, nil })
 	}
 	holdsLane := slices.ContainsFunc(o.Leases, func(l proto.Lease) bool { return l.Worker == p.name })

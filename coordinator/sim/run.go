@@ -26,7 +26,7 @@ type Result struct {
 // Run plays the history of seed until the run is done or something is violated.
 func Run(seed uint64, mutation Mutation, trace bool) Result {
 	random := philox.NewKey(seed, philox.Test).Stream(0, 0, 0)
-	w := &world{plan: newPlan(random, mutation), random: random, store: newStore(), counts: map[string]int{}}
+	w := &world{plan: newPlan(random, philox.NewKey(seed, philox.Test).Stream(1, 0, 0), mutation), random: random, store: newStore(), counts: map[string]int{}}
 	if trace {
 		w.log = new([]string)
 	}

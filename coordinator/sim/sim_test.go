@@ -75,7 +75,7 @@ func TestRunsSurviveFaults(t *testing.T) {
 		play(seed)
 	}
 	t.Logf("%d seeds and %d kept ones: %v of virtual time, %d events, %v", count, len(kept), took.Round(time.Second), events, total)
-	for _, what := range []string{"two coordinators", "resumed", "joined", "died", "left", "returned", "raced", "fell-back", "took-over", "sealed", "save-abandoned", "save-skipped"} {
+	for _, what := range []string{"two coordinators", "resumed", "poisoned", "joined", "died", "left", "returned", "raced", "fell-back", "took-over", "sealed", "save-abandoned", "save-skipped"} {
 		if total[what] == 0 {
 			t.Errorf("%q never happened: the faults do not reach it", what)
 		}

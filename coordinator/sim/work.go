@@ -75,10 +75,10 @@ func (p *process) takeLeases(o *proto.Orders) {
 
 func (p *process) textPiece(o *proto.Orders, step int) (time.Duration, func()) {
 	for _, t := range o.Texts {
-		if t.Worker == p.name && t.Step == step && !p.texts[textPlace{step, t.Lane}] {
+		if t.Worker == p.name && t.Step == step && !p.texts[place{step, t.Lane}] {
 			return 5 * time.Millisecond, func() {
-				p.texts[textPlace{step, t.Lane}] = true
-				p.contribute(part{exchangeKey{step, proto.Texts}, p.epoch, proto.Node{Lo: t.Lane, Hi: t.Lane + 1}, 0, []float32{p.w.numbers.text(step, t.Lane)}})
+				p.texts[place{step, t.Lane}] = true
+				p.contribute(part{exchangeKey: exchangeKey{step, proto.Texts}, node: proto.Node{Lo: t.Lane, Hi: t.Lane + 1}, values: []float32{p.w.numbers.text(step, t.Lane)}})
 			}
 		}
 	}
@@ -96,7 +96,7 @@ func (p *process) forward(s *openStep, g *group) {
 		return
 	}
 	sum := treeSum(node, func(lane int) []float32 { return p.w.numbers.column(s.number, lane, s.texts, p.params) })
-	p.contribute(part{exchangeKey{s.number, proto.Columns}, p.epoch, node, 0, sum})
+	p.contribute(part{exchangeKey: exchangeKey{s.number, proto.Columns}, node: node, values: sum})
 	p.change(func(r *proto.Report) { r.Forwarded = append(r.Forwarded, g.lanes[g.forwarded-1]) })
 }
 
@@ -112,9 +112,13 @@ func (p *process) backward(s *openStep, g *group) {
 	}
 	for chunk := range gradientChunks {
 		sum := treeSum(node, func(lane int) []float32 { return p.w.numbers.gradient(s.number, lane, chunk, s.columns, p.params) })
+		x := part{exchangeKey: exchangeKey{s.number, proto.Gradients}, node: node, chunk: chunk, values: sum}
+		if bad := p.w.plan.Poison; chunk == gradientChunks-1 && bad != nil && bad.step == s.number && node.Lo <= bad.lane && bad.lane < node.Hi {
+			x.poison = []int{bad.lane}
+		}
 		send := func() {
 			if p.open == s {
-				p.contribute(part{exchangeKey{s.number, proto.Gradients}, p.epoch, node, chunk, sum})
+				p.contribute(x)
 			}
 		}
 		p.w.clock.after(time.Duration(chunk)*20*time.Millisecond, func() { p.deliver(send) })
@@ -132,6 +136,7 @@ func filled(g *group, lane int) (proto.Node, bool) {
 }
 
 func (p *process) contribute(x part) {
+	x.epoch = p.epoch
 	o := &outgoing{part: x}
 	p.outbox = append(p.outbox, o)
 	p.sendPart(o)

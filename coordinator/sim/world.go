@@ -90,6 +90,9 @@ func (w *world) committed(c *coordinator, a core.Commit) {
 	if want := w.oracle[a.Step+1]; a.Digest != want {
 		w.fail("step %d is committed with digest %s, the undisturbed run has %s", a.Step, a.Digest, want)
 	}
+	if bad := w.plan.Poison; bad != nil && a.Step >= bad.step {
+		w.fail("step %d is committed though lane %d was not finite in step %d", a.Step, bad.lane, bad.step)
+	}
 	if on, again := w.store.digests[a.Step]; again && on != a.Digest {
 		w.fail("step %d has two digests, %s and %s", a.Step, on, a.Digest)
 	}
@@ -156,6 +159,11 @@ func (w *world) sealed(c *coordinator, a core.Seal, err error) {
 	}
 }
 
+// named is how a run that stops for a lane that is not finite must name it.
+func (p place) named() string {
+	return fmt.Sprintf("step %d: gradients of lane %d not finite", p.step, p.lane)
+}
+
 // runEnded checks how the run ended. One that was asked to stop, or whose store failed, is resumed by its operator.
 func (w *world) runEnded(c *coordinator) {
 	f := c.finish
@@ -165,8 +173,14 @@ func (w *world) runEnded(c *coordinator) {
 		if base := w.store.base(); base.Step != w.plan.Steps-1 {
 			w.fail("the run is done, but the newest checkpoint is of step %d", base.Step)
 		}
-	case f.Outcome == core.Asked, strings.Contains(f.Reason, "could not be sealed") && c.storeFailed:
+	case f.Outcome == core.Asked, strings.HasPrefix(f.Reason, askedReason), strings.Contains(f.Reason, "could not be sealed") && c.storeFailed:
 		w.resume()
+	case w.plan.Poison != nil && strings.HasPrefix(f.Reason, w.plan.Poison.named()):
+		w.done = true
+		w.counts["poisoned"]++
+		if base := w.store.base(); base.Step != w.plan.Poison.step-1 && !strings.Contains(f.Reason, "could not be sealed") {
+			w.fail("the run stopped before step %d, but the newest checkpoint is of step %d", w.plan.Poison.step, base.Step)
+		}
 	default:
 		w.fail("the run ended: %s", f.Reason)
 	}
