@@ -3,6 +3,7 @@
 package cpu_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/textground/textground/kernels"
@@ -31,4 +32,12 @@ func open(t testing.TB, threads int) kernels.Device {
 
 func TestMaskMemoryDoesNotGrowWithTexts(t *testing.T) {
 	kerneltest.MaskMemory(t, kerneltest.Subject{Open: open})
+}
+
+func BenchmarkDevice(b *testing.B) {
+	for _, threads := range []int{1, 2} {
+		b.Run(fmt.Sprintf("%d-threads", threads), func(b *testing.B) {
+			kerneltest.Bench(b, kerneltest.Subject{Open: open}, threads)
+		})
+	}
 }
