@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/textground/textground/checkpoint"
 	"github.com/textground/textground/coordinator/core"
 	"github.com/textground/textground/exchange"
 	"github.com/textground/textground/proto"
@@ -211,7 +212,7 @@ func (c *Coordinator) seal(a core.Seal) {
 	defer cancel()
 	manifest, err := c.Saver.seal(ctx, a.Step, a.Nonce, a.Records)
 	if err != nil {
-		c.events <- core.Sealed{Step: a.Step, Nonce: a.Nonce, Err: err}
+		c.events <- core.Sealed{Step: a.Step, Nonce: a.Nonce, Err: err, Fenced: errors.Is(err, checkpoint.ErrFenced)}
 		return
 	}
 	c.view.sealed(manifest)

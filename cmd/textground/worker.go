@@ -115,12 +115,17 @@ func work(ctx context.Context, a *assembly, record *RunRecord, name, address str
 	defer client.Close()
 	host, _ := os.Hostname()
 	return worker.New(worker.Config{
-		Name: name, Instance: strings.ToLower(rand.Text()), Run: record.Run, Class: class, Device: dev.Name(), Host: host, PID: os.Getpid(),
+		Name: name, Instance: newInstance(time.Now()), Run: record.Run, Class: class, Device: dev.Name(), Host: host, PID: os.Getpid(),
 		Lanes: file.Lanes(), NoiseLen: file.MicroBatch * a.config.Positions(), Seed: file.Seed,
 		Model: model, InitialState: a.initialState(), Loader: loader, Store: a.store,
 		Lineage: checkpoint.Lineage{Run: record.Run, Number: record.Lineage}, Volumes: checkpoint.PlanVolumes(namesAndShapes(tcl.Trainables(a.config))),
 		Client: client, Bus: bus, Address: address, Log: log,
 	}).Run(ctx)
+}
+
+// newInstance tells the processes of one name apart, later ones being greater.
+func newInstance(started time.Time) string {
+	return fmt.Sprintf("%016x-%s", started.UnixNano(), strings.ToLower(rand.Text()))
 }
 
 // How long a worker tries to reach a run that it was told of.
