@@ -119,10 +119,12 @@ func (c *Client) leave(key roundKey) {
 func (c *Client) onReduced(f frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := c.awaits[roundKey{f.step, f.exchange}]
-	if f.kind != reducedFrame || w == nil {
-		return
+	if w := c.awaits[roundKey{f.step, f.exchange}]; f.kind == reducedFrame && w != nil {
+		w.deliver(f)
 	}
+}
+
+func (w *waiting) deliver(f frame) {
 	select {
 	case w.frames <- f:
 	default:

@@ -206,12 +206,17 @@ type extent struct {
 	length int // values of the whole; 0 while nothing is known
 }
 
-// onReady learns how many chunks of an exchange are reduced.
+// onReady learns how many chunks of an exchange are reduced, or gets a short outcome as a whole.
 func (c *Client) onReady(f frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f.kind == readyFrame && f.epoch == c.epoch {
-		c.learn(roundKey{f.step, f.exchange}, extent{f.low, f.chunks, f.length})
+	key := roundKey{f.step, f.exchange}
+	switch w := c.awaits[key]; {
+	case f.epoch != c.epoch:
+	case f.kind == reducedFrame && w != nil:
+		w.deliver(f)
+	case f.kind == reducedFrame, f.kind == readyFrame:
+		c.learn(key, extent{f.low, f.chunks, f.length})
 	}
 }
 

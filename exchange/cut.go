@@ -3,6 +3,7 @@ package exchange
 import (
 	"encoding/binary"
 	"math"
+	"unsafe"
 
 	"github.com/textground/textground/proto"
 )
@@ -44,43 +45,45 @@ func typeOf[T Float]() dtype {
 	return float32s
 }
 
-// appendValues appends values in wire order.
+// appendValues appends values in wire order, which is little-endian.
 func appendValues[T Float](dst []byte, values []T) []byte {
-	at := len(dst)
-	switch v := any(values).(type) {
-	case []float32:
-		dst = grow(dst, 4*len(v))
-		for i, x := range v {
-			binary.LittleEndian.PutUint32(dst[at+4*i:], math.Float32bits(x))
-		}
-	case []float64:
-		dst = grow(dst, 8*len(v))
-		for i, x := range v {
-			binary.LittleEndian.PutUint64(dst[at+8*i:], math.Float64bits(x))
+	if littleEndian {
+		return append(dst, memory(values)...)
+	}
+	for _, x := range values {
+		switch x := any(x).(type) {
+		case float32:
+			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(x))
+		case float64:
+			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(x))
 		}
 	}
 	return dst
 }
 
-// readValues fills dst from its wire form, which has exactly its size.
+// readValues fills dst from its wire form, which has at least its size.
 func readValues[T Float](dst []T, wire []byte) {
-	switch v := any(dst).(type) {
-	case []float32:
-		for i := range v {
-			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(wire[4*i:]))
-		}
-	case []float64:
-		for i := range v {
-			v[i] = math.Float64frombits(binary.LittleEndian.Uint64(wire[8*i:]))
+	if littleEndian {
+		copy(memory(dst), wire[:len(memory(dst))])
+		return
+	}
+	for i := range dst {
+		switch x := any(&dst[i]).(type) {
+		case *float32:
+			*x = math.Float32frombits(binary.LittleEndian.Uint32(wire[4*i:]))
+		case *float64:
+			*x = math.Float64frombits(binary.LittleEndian.Uint64(wire[8*i:]))
 		}
 	}
 }
 
-func grow(dst []byte, more int) []byte {
-	if cap(dst)-len(dst) >= more {
-		return dst[:len(dst)+more]
-	}
-	return append(dst, make([]byte, more)...)
+// littleEndian: the values of this machine lie in memory as they do on the wire. A variable, so that tests can take the other
+// way too.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// memory is values as bytes: copying a chunk must not cost more than moving it.
+func memory[T Float](values []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*typeOf[T]().size())
 }
 
 // finite reports whether all values are: x-x is 0 for a finite x and NaN otherwise.

@@ -201,9 +201,9 @@ func (h *Hub) onPart(m message) {
 	r, v := h.take(worker, &f)
 	h.counts[v.status.String()]++
 	answer := h.answer(ackFrame, &f, r, v.status)
-	var ready *frame
+	var ready []byte
 	if v.ready {
-		ready = h.answer(readyFrame, &f, r, accepted)
+		ready = h.notice(&f, r)
 	}
 	var p Progress
 	if v.progress {
@@ -213,7 +213,7 @@ func (h *Hub) onPart(m message) {
 
 	h.send(m.reply, answer)
 	if ready != nil {
-		h.send(proto.ReadySubject(h.run), ready)
+		h.publish(proto.ReadySubject(h.run), ready)
 	}
 	if v.status == badPart || v.status == differs {
 		h.log.Warn("part not taken", "worker", worker, "exchange", f.exchange, "step", f.step, "lanes", f.node, "chunk", f.chunk, "reason", v.status)
@@ -224,6 +224,17 @@ func (h *Hub) onPart(m message) {
 	if v.progress && h.cfg.OnProgress != nil {
 		h.cfg.OnProgress(p)
 	}
+}
+
+// maxInline is how long an outcome may be that goes out to all as soon as it is there.
+const maxInline = 64 << 10
+
+// notice tells all workers how far an exchange is. A short outcome is its own notice: nobody needs to ask for it.
+func (h *Hub) notice(f *frame, r *round) []byte {
+	if r.complete() && len(r.messages) == 1 && len(r.messages[0]) <= maxInline {
+		return r.messages[0]
+	}
+	return h.answer(readyFrame, f, r, accepted).encode(nil)
 }
 
 func (h *Hub) take(worker string, f *frame) (*round, verdict) {

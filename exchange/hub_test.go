@@ -326,6 +326,24 @@ func TestTheCutCoversEveryValueOnce(t *testing.T) {
 	})
 }
 
+// The wire is little-endian on every machine.
+func TestValuesOnTheWireAreLittleEndian(t *testing.T) {
+	native := littleEndian
+	defer func() { littleEndian = native }()
+	for _, littleEndian = range []bool{native, false} {
+		wire := appendValues(appendValues(nil, []float32{1, -2}), []float64{-0.5})
+		if want := []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0xe0, 0xbf}; !slices.Equal(wire, want) {
+			t.Errorf("written %x, want %x", wire, want)
+		}
+		singles, double := make([]float32, 2), make([]float64, 1)
+		readValues(singles, wire)
+		readValues(double, wire[8:])
+		if !slices.Equal(singles, []float32{1, -2}) || double[0] != -0.5 {
+			t.Errorf("read %v %v", singles, double)
+		}
+	}
+}
+
 // Whatever comes in, the parser and the hub answer or refuse, and a frame that is read is written back as it was.
 func FuzzFrames(f *testing.F) {
 	part := frame{kind: partFrame, exchange: proto.Columns, dtype: float64s, epoch: testEpoch, node: leaf(0), chunks: 1, length: columnsLen,
