@@ -14,7 +14,7 @@ const module = "github.com/textground/textground/"
 // layer gives each package a height; a package may import only packages strictly below its own. Packages of one height
 // do not know each other, so coordinator and worker never meet but in proto.
 var layer = map[string]int{
-	"cmd/textground": 9, "deploy/chaos": 9,
+	"cmd/textground": 9, "internal/schema": 9, "deploy/chaos": 9,
 	"internal/golden": 8,
 	"coordinator":     7, "worker": 7, "segment": 7, "coordinator/sim": 7,
 	"tcl/cliptrain": 6,
@@ -34,7 +34,7 @@ var homes = map[string]string{
 	"github.com/spf13/cobra":            "cmd/textground",
 	"github.com/vbauerster/mpb/v8":      "cmd/textground",
 	"github.com/goccy/go-yaml":          "proto",
-	"github.com/invopop/jsonschema":     "proto",
+	"github.com/invopop/jsonschema":     "internal/schema",
 }
 
 func TestImportsGoOnlyDown(t *testing.T) {
