@@ -57,7 +57,9 @@ TG_INLINE float *TG(carve)(float **space, size_t n) {
 
 // unseen sets the scores of keys that query does not see, and those between the last key and the row's end, to -infinity.
 TG_INLINE void TG(unseen)(const struct TG(head) *h, float *scores, long query) {
-  for (long j = h->a->causal ? query + 1 : h->a->keys; j < h->ld; j++) scores[j] = -INFINITY;
+  long seen = h->a->causal ? query + 1 : h->a->keys;
+  for (long j = seen / TG_W * TG_W; j < h->ld; j += TG_W)
+    vf_store(scores + j, vf_select(vi_lanes() < vi_set1((int)(seen - j)), vf_load(scores + j), vf_set1(-INFINITY)));
 }
 
 // exponentials replaces a row of scores by exp(scale*score - shift) and returns their sum.

@@ -47,7 +47,7 @@ static void TG(conv_emit)(const void *ctx, const float *tile, long row, int rows
 
 void TG(conv3x3)(struct tg_pool *pool, const struct tg_conv *o) {
   struct TG(conv_run) r = {o, TG(around)(o, o->in, o->ci), tg_tanhf(*o->gate)};
-  struct TG(gemm) g = {o->b * o->h * o->w, o->co, 9 * o->ci, 0, &r, TG(conv_pack_window), TG(conv_pack_weight), TG(conv_emit)};
+  struct TG(gemm) g = {o->b * o->h * o->w, o->co, 9 * o->ci, 0, 1, &r, TG(conv_pack_window), TG(conv_pack_weight), TG(conv_emit)};
   TG(gemm_run)(pool, &g);
 }
 
@@ -64,7 +64,7 @@ static void TG(conv_emit_din)(const void *ctx, const float *tile, long row, int 
 
 void TG(conv3x3_input_grad)(struct tg_pool *pool, const struct tg_conv *o) {
   struct TG(conv_run) r = {o, TG(around)(o, o->dout, o->co), tg_tanhf(*o->gate)};
-  struct TG(gemm) g = {o->b * o->h * o->w, o->ci, 9 * o->co, 0, &r, TG(conv_pack_window), TG(conv_pack_turned), TG(conv_emit_din)};
+  struct TG(gemm) g = {o->b * o->h * o->w, o->ci, 9 * o->co, 0, 1, &r, TG(conv_pack_window), TG(conv_pack_turned), TG(conv_emit_din)};
   TG(gemm_run)(pool, &g);
 }
 
@@ -106,7 +106,7 @@ void TG(conv3x3_weight_grad)(struct tg_pool *pool, const struct tg_conv *o) {
   long pixels = o->b * o->h * o->w, slices = tg_ceil_div(pixels, TG_SLICE), each = tg_ceil_div(pixels, slices);
   for (long first = 0; first < pixels; first += each) {
     struct TG(conv_slice) s = {o, TG(around)(o, o->in, o->ci), first};
-    struct TG(gemm) g = {o->co, 9 * o->ci, tg_least(each, pixels - first), 1, &s,
+    struct TG(gemm) g = {o->co, 9 * o->ci, tg_least(each, pixels - first), 1, 0, &s,
                          TG(conv_pack_dout), TG(conv_pack_columns), TG(conv_emit_dweight)};
     TG(gemm_run)(pool, &g);
   }

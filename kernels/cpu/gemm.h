@@ -47,6 +47,7 @@ enum {
 struct TG(gemm) {
   long m, n, k;
   int a_by_k;
+  int b_by_panel; // B is read panel by panel, not k by k: what lies near each other in memory
   const void *ctx;
   void (*pack_a)(const void *ctx, float *to, long row, int rows, long k0, int kc);
   void (*pack_b)(const void *ctx, float *to, long col, int cols, long k0, int kc);
@@ -178,11 +179,13 @@ struct TG(gemm_run) {
   long mt, nt, down;     // a task's rows and columns; tasks down a column of C
 };
 
-// A task packs one block of k of one panel. Panels come first: rows of B that lie near each other are read together.
+// A task packs one block of k of one panel, and neighbouring tasks read B where it lies together.
 static void TG(gemm_pack_task)(void *ctx, int task, int thread) {
   (void)thread;
   const struct TG(gemm_run) *r = ctx;
-  long panels = tg_ceil_div(r->cols, TG_NR), c0 = task % panels * TG_NR, step = tg_k_block(r->g->k), k0 = task / panels * step;
+  long panels = tg_ceil_div(r->cols, TG_NR), step = tg_k_block(r->g->k), blocks = tg_ceil_div(r->g->k, step);
+  long c0 = (r->g->b_by_panel ? task / blocks : task % panels) * TG_NR;
+  long k0 = (r->g->b_by_panel ? task % blocks : task / panels) * step;
   r->g->pack_b(r->g->ctx, r->packed + c0 * r->g->k + k0 * TG_NR, r->col + c0, (int)tg_least(TG_NR, r->cols - c0), k0,
                (int)tg_least(step, r->g->k - k0));
 }
@@ -349,7 +352,7 @@ TG_INLINE size_t TG(sgemm_floats)(long m, long n, long k) { return TG(block_floa
 static __attribute__((unused)) void TG(sgemm)(float *c, long ldc, long m, long n, long k, struct TG(matrix) a, const float *packed,
                                               int add, float *scratch) {
   struct TG(sgemm_args) s = {.a = a, .c = c, .ldc = ldc, .add = add};
-  struct TG(gemm) g = {m, n, k, a.turned, &s, TG(sgemm_pack_a), NULL, TG(sgemm_emit)};
+  struct TG(gemm) g = {m, n, k, a.turned, 0, &s, TG(sgemm_pack_a), NULL, TG(sgemm_emit)};
   for (long col = 0; col < n; col += TG_NT)
     for (long row = 0; row < m; row += TG_MT)
       TG(block)(&g, row, tg_least(TG_MT, m - row), col, tg_least(TG_NT, n - col), packed + col * k, scratch);

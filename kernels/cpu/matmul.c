@@ -42,7 +42,7 @@ static void TG(matmul_emit)(const void *ctx, const float *tile, long row, int ro
 }
 
 void TG(matmul)(struct tg_pool *pool, const struct tg_matmul *o) {
-  struct TG(gemm) g = {o->m, o->n, o->k, o->trans_a, o, TG(matmul_pack_a), TG(matmul_pack_b), TG(matmul_emit)};
+  struct TG(gemm) g = {o->m, o->n, o->k, o->trans_a, o->trans_b, o, TG(matmul_pack_a), TG(matmul_pack_b), TG(matmul_emit)};
   TG(gemm_run)(pool, &g);
 }
 

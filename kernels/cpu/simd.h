@@ -123,6 +123,12 @@ TG_INLINE vf vf_zero(void) { return vf_set1(0); }
 TG_INLINE vi vf_bits(vf v) { return (vi)v; }
 TG_INLINE vf vi_float(vi v) { return (vf)v; }
 TG_INLINE vi vi_set1(int32_t x) { return vf_bits(vf_zero()) + x; }
+// vi_lanes numbers the lanes.
+TG_INLINE vi vi_lanes(void) {
+  vi v;
+  for (int i = 0; i < TG_W; i++) v[i] = i;
+  return v;
+}
 TG_INLINE vf vf_select(vi mask, vf yes, vf no) { return vi_float((mask & vf_bits(yes)) | (~mask & vf_bits(no))); }
 TG_INLINE vf vf_abs(vf a) { return vi_float(vf_bits(a) & 0x7fffffff); }
 // vf_sign_of gives magnitude >= 0 the sign of sign.

@@ -58,7 +58,7 @@ void TG(upconv3x3)(struct tg_pool *pool, const struct tg_conv *o) {
   for (int parity = 0; parity < 4; parity++) {
     int py = parity / 2, px = parity % 2;
     struct TG(upconv_run) u = {o, TG(of_parity)(o, py, px), py, px, tg_tanhf(*o->gate)};
-    struct TG(gemm) g = {o->b * o->h * o->w, o->co, 4 * o->ci, 0, &u, TG(upconv_pack_window), TG(upconv_pack_weight), TG(upconv_emit)};
+    struct TG(gemm) g = {o->b * o->h * o->w, o->co, 4 * o->ci, 0, 1, &u, TG(upconv_pack_window), TG(upconv_pack_weight), TG(upconv_emit)};
     TG(gemm_run)(pool, &g);
   }
 }
@@ -81,7 +81,7 @@ static void TG(upconv_emit_din)(const void *ctx, const float *tile, long row, in
 void TG(upconv3x3_input_grad)(struct tg_pool *pool, const struct tg_conv *o) {
   struct TG(window) window = {o->dout, 2 * o->h, 2 * o->w, o->co, o->h, o->w, 4, 4, -1, -1, 2};
   struct TG(upconv_run) u = {o, window, 0, 0, tg_tanhf(*o->gate)};
-  struct TG(gemm) g = {o->b * o->h * o->w, o->ci, 16 * o->co, 0, &u, TG(upconv_pack_window), TG(upconv_pack_turned), TG(upconv_emit_din)};
+  struct TG(gemm) g = {o->b * o->h * o->w, o->ci, 16 * o->co, 0, 1, &u, TG(upconv_pack_window), TG(upconv_pack_turned), TG(upconv_emit_din)};
   TG(gemm_run)(pool, &g);
 }
 
@@ -122,7 +122,7 @@ void TG(upconv3x3_weight_grad)(struct tg_pool *pool, const struct tg_conv *o) {
   for (int parity = 0; parity < 4; parity++) {
     int py = parity / 2, px = parity % 2;
     struct TG(upconv_run) u = {o, TG(of_parity)(o, py, px), py, px, 1};
-    struct TG(gemm) g = {o->co, 4 * o->ci, o->b * o->h * o->w, 1, &u, TG(upconv_pack_dout), TG(upconv_pack_columns), TG(upconv_emit_dweight)};
+    struct TG(gemm) g = {o->co, 4 * o->ci, o->b * o->h * o->w, 1, 0, &u, TG(upconv_pack_dout), TG(upconv_pack_columns), TG(upconv_emit_dweight)};
     TG(gemm_run)(pool, &g);
   }
   TG(taps_last)(pool, o);
