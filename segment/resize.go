@@ -62,8 +62,8 @@ func (s *Segmenter) resample(p Maps, height, width int, how kernels.Resampling) 
 	return out, nil
 }
 
-// cut returns a window of p.
-func (p Maps) cut(w Window) Maps {
+// Cut returns a window of p.
+func (p Maps) Cut(w Window) Maps {
 	out := Maps{p.Count, w.Y2 - w.Y1, w.X2 - w.X1, nil}
 	out.Values = make([]float32, 0, out.Count*out.Height*out.Width)
 	for c := range p.Count {
@@ -75,7 +75,7 @@ func (p Maps) cut(w Window) Maps {
 	return out
 }
 
-// plane returns some of the maps; they alias p.
+// part returns some of the maps; they alias p.
 func (p Maps) part(from, to int) Maps {
 	n := p.Height * p.Width
 	return Maps{to - from, p.Height, p.Width, p.Values[from*n : to*n]}

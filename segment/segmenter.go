@@ -65,7 +65,7 @@ func (s *Segmenter) scoreEqual(classes *Classes, images []*dataset.Image) ([]*Sc
 			return nil, err
 		}
 	}
-	averages, err := s.average(classes, resized)
+	averages, err := s.Average(classes, resized)
 	if err != nil {
 		return nil, err
 	}

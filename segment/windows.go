@@ -19,8 +19,8 @@ type Stages struct {
 	Out     Maps // at the size of the window
 }
 
-// average scores all windows of images [3, h, w] of one size and averages them where they overlap: [C, h, w] an image.
-func (s *Segmenter) average(classes *Classes, images []Maps) ([]Maps, error) {
+// Average scores all windows of images [3, h, w] of one size and averages them where they overlap: [C, h, w] an image.
+func (s *Segmenter) Average(classes *Classes, images []Maps) ([]Maps, error) {
 	height, width := images[0].Height, images[0].Width
 	windows := s.protocol.Windows(height, width)
 	sums := make([]Maps, len(images))
@@ -30,7 +30,7 @@ func (s *Segmenter) average(classes *Classes, images []Maps) ([]Maps, error) {
 	var views []Maps
 	for i := range images {
 		for _, w := range windows {
-			views = append(views, images[i].cut(w))
+			views = append(views, images[i].Cut(w))
 		}
 	}
 	together := max(1, batchPixels/(views[0].Height*views[0].Width))
@@ -102,7 +102,7 @@ func (s *Segmenter) Ground(classes *Classes, windows []Maps) (Stages, error) {
 	padded, err := s.resample(st.Mixed, g.Height, g.Width, kernels.Bilinear)
 	st.Out = padded
 	if g.Height != height || g.Width != width {
-		st.Out = padded.cut(Window{g.Top, g.Top + height, g.Left, g.Left + width})
+		st.Out = padded.Cut(Window{g.Top, g.Top + height, g.Left, g.Left + width})
 	}
 	return st, err
 }
