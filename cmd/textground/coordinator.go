@@ -203,7 +203,7 @@ func openBus(ctx context.Context, id, dir, external, listen string, log hclog.Lo
 	if external != "" {
 		bus, err := exchange.Dial(ctx, externalBus(id, "coordinator", external, log))
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, badInput(err.Error())
 		}
 		return nil, bus, writeBusAddress(dir, busAddress{URL: external})
 	}

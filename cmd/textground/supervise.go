@@ -62,7 +62,9 @@ func (s *supervisor) again(ctx context.Context, name string, args []string, tole
 		killed := errors.As(err, &exit) && exit.ExitCode() < 0
 		if killed || time.Since(begun) > time.Minute {
 			failures = 0
-		} else if failures++; failures >= tolerated || errors.As(err, &exit) && exit.ExitCode() == exitBadInput {
+		} else if failures++; exit != nil && exit.ExitCode() == exitBadInput {
+			return badInput(s.lastWords(name, err))
+		} else if failures >= tolerated {
 			return fmt.Errorf("%s: %s", name, s.lastWords(name, err))
 		}
 		s.log.Warn("starting a process again", "process", name, "ended", err)
@@ -120,7 +122,7 @@ func (s *supervisor) logPath(name string) string { return filepath.Join(s.dir, "
 func (s *supervisor) lastWords(name string, err error) string {
 	data, readErr := os.ReadFile(s.logPath(name))
 	if line := lastLine(data); readErr == nil && line != "" {
-		return line
+		return strings.TrimPrefix(line, "textground: ")
 	}
 	return err.Error()
 }

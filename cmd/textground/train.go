@@ -266,7 +266,7 @@ func waitForBus(ctx context.Context, dir string, ended <-chan error) error {
 		select {
 		case <-tick.C:
 		case err := <-ended:
-			return fmt.Errorf("the coordinator ended: %w", err)
+			return err
 		case <-ctx.Done():
 			<-ended
 			return ctx.Err()

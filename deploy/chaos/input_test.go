@@ -1,0 +1,130 @@
+package chaos
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/textground/textground/exchange"
+	"github.com/textground/textground/store/storetest"
+)
+
+func TestAnExternalServerGivesTheSameBits(t *testing.T) {
+	server, err := exchange.StartServer(exchange.ServerConfig{Listen: true, Token: "external-secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	p := newPlace(t, "TEXTGROUND_TOKEN=external-secret")
+	mustEqualTruth(t, p.train("--workers", "2", "--nats", server.URL()))
+	leaks(t, p.dir, "external-secret")
+}
+
+// leaks fails if a secret stands in any file below dir but the run's own bus.json, which its owner alone can read.
+func leaks(t *testing.T, dir, secret string) {
+	t.Helper()
+	filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "bus.json" {
+			return err
+		}
+		if data, err := os.ReadFile(path); err == nil && strings.Contains(string(data), secret) {
+			t.Errorf("%s holds the secret", path)
+		}
+		return nil
+	})
+}
+
+// edited is the tiny run file with one text replaced.
+func (p *place) edited(from, to string) string {
+	p.t.Helper()
+	data, err := os.ReadFile(tinyFile())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if !strings.Contains(string(data), from) {
+		p.t.Fatalf("the tiny run file has no %q", from)
+	}
+	path := filepath.Join(p.dir, "edited.yaml")
+	if err := os.WriteFile(path, []byte(strings.Replace(string(data), from, to, 1)), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+	return path
+}
+
+// refused runs a command that must end with code 2 and say each of the words on the one line of its error.
+func (p *place) refused(words []string, args ...string) {
+	p.t.Helper()
+	code, _, stderr := p.run(args...)
+	if code != 2 {
+		p.t.Errorf("%s: exit code %d, want 2\n%s", strings.Join(args, " "), code, stderr)
+	}
+	var line string
+	for _, l := range strings.Split(stderr, "\n") {
+		if strings.HasPrefix(l, "textground: ") {
+			line = l
+		}
+	}
+	for _, word := range words {
+		if !strings.Contains(line, word) {
+			p.t.Errorf("%s: the error %q does not say %q\n%s", strings.Join(args, " "), line, word, stderr)
+		}
+	}
+}
+
+func TestBadInputIsNamedWithItsPlaceAndMend(t *testing.T) {
+	p := newPlace(t)
+	train := func(file string, more ...string) []string {
+		return append([]string{"train", file, "--page", "", "--workers", "1"}, more...)
+	}
+	p.refused([]string{"edited.yaml:7:1", "unknown key", `"phase2_from"`}, train(p.edited("phase2_from: 5", "phase2_form: 5"))...)
+	p.refused([]string{"edited.yaml:6:8"}, train(p.edited("steps: 12", "steps: many"))...)
+	p.refused([]string{"micro_batch 5 does not divide batch 12", "try 4"}, train(p.edited("micro_batch: 2", "micro_batch: 5"))...)
+	p.refused([]string{"nothing.yaml"}, train("nothing.yaml")...)
+	p.refused([]string{"model.clip", "nowhere.safetensors", "builtin:world"}, train(p.edited("clip: builtin:world", "clip: nowhere.safetensors"))...)
+	p.refused([]string{"127.0.0.1:1", "unreachable"}, train(tinyFile(), "--nats", "nats://127.0.0.1:1")...)
+	p.refused([]string{"another world"}, train(p.worldChanged())...)
+	p.refused([]string{"did you mean --workers"}, "train", tinyFile(), "--wokers", "2")
+	p.refused([]string{"nosuchrun"}, "resume", "nosuchrun")
+}
+
+// worldChanged draws the tiny world, then asks for another one under the same prefix.
+func (p *place) worldChanged() string {
+	p.t.Helper()
+	p.train("--workers", "1", "--steps", "1")
+	return p.edited("scenes: 96, seed: 2", "scenes: 96, seed: 3")
+}
+
+func TestATakenPortAndAnAlteredRunFileAreNamed(t *testing.T) {
+	p := newPlace(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	code, _, stderr := p.run("train", tinyFile(), "--page", "", "--workers", "1", "--listen", taken.Addr().String())
+	if code == 0 || !strings.Contains(stderr, "choose another") {
+		t.Errorf("exit code %d with a taken port\n%s", code, stderr)
+	}
+	p.train("--workers", "1", "--run", "mine", "--steps", "1")
+	p.refused([]string{"seed: 7 → 8", "mine"}, "train", p.edited("seed: 7", "seed: 8"), "--run", "mine")
+}
+
+func TestABucketThatIsNotThereAndAWrongKeyAreNamed(t *testing.T) {
+	url := storetest.SetS3(t)
+	bucket := strings.SplitN(strings.TrimPrefix(url, "s3://"), "/", 2)[0]
+	p := newPlace(t)
+	p.refused([]string{"no such bucket"}, "train", tinyFile(), "--page", "", "--workers", "1", "--store", "s3://no-such-bucket-here/x")
+	p.env = append(p.env, "AWS_SECRET_ACCESS_KEY=wrong-secret-of-mine")
+	p.refused([]string{"access denied"}, "train", tinyFile(), "--page", "", "--workers", "1", "--store", fmt.Sprintf("s3://%s/x", bucket))
+	leaks(t, p.dir, "wrong-secret-of-mine")
+}
+
+func TestAShardCutShortIsNamed(t *testing.T) {
+	p := newPlace(t)
+	p.train("--workers", "1", "--steps", "1")
+	truncate(t, filepath.Join(p.dir, "runs/store/shards/tiny/00001.tar"))
+	p.refused([]string{"00001.tar", "textground data index"}, "train", tinyFile(), "--page", "", "--workers", "1")
+}
