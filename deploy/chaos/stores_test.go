@@ -23,7 +23,9 @@ func TestADamagedCheckpointIsSkippedByName(t *testing.T) {
 		"flipped bit":      func(t *testing.T, _, volume string) { flipBit(t, volume, -100) },
 		"missing volume":   func(t *testing.T, _, volume string) { remove(t, volume) },
 		"garbage manifest": func(t *testing.T, manifest, _ string) { overwrite(t, manifest, "{") },
-		"older format":     func(t *testing.T, manifest, _ string) { overwrite(t, manifest, `{"schema": "textground-checkpoint-0"}`) },
+		"older format": func(t *testing.T, manifest, _ string) {
+			overwrite(t, manifest, `{"schema": "textground-checkpoint-0"}`)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t)
