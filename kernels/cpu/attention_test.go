@@ -74,7 +74,7 @@ func TestAttentionAgreesWithTheReferenceAndWithItself(t *testing.T) {
 	}{
 		{kernels.AttentionShape{Batch: 1, Heads: 1, Queries: 1, Keys: 1}, 1},
 		{kernels.AttentionShape{Batch: 2, Heads: 3, Queries: 17, Keys: 17, Causal: true}, 5},
-		{kernels.AttentionShape{Batch: 1, Heads: 2, Queries: 197, Keys: 197}, 64},
+		{kernels.AttentionShape{Batch: 1, Heads: 2, Queries: 120, Keys: 120}, 64},
 		{kernels.AttentionShape{Batch: 3, Heads: 2, Queries: 1, Keys: 65}, 32},
 		{kernels.AttentionShape{Batch: 1, Heads: 1, Queries: 130, Keys: 130, Causal: true}, 33},
 		{kernels.AttentionShape{Batch: 1, Heads: 1, Queries: 3, Keys: 400}, 16},
