@@ -24,7 +24,7 @@ func Open(threads int) (kernels.Device, error) {
 	}
 	pool, err := newPool(threads, isa)
 	if err != nil {
-		return nil, fmt.Errorf("open device cpu: %w", err)
+		return nil, fmt.Errorf("open device cpu with %d threads, TEXTGROUND_ISA=%q: %w", threads, os.Getenv("TEXTGROUND_ISA"), err)
 	}
 	return &device{isa: isa, threads: threads, pool: pool}, nil
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/textground/textground/kernels"
 )
 
-// head is one head of one batch entry: strided views of its queries, keys and values.
+// head is one head of one batch entry: its queries, keys and values row by row.
 type head struct {
-	q, k, v matrix[float32] // [Queries, d], [Keys, d], [Keys, d]
+	q, k, v [][]float64 // [Queries, d], [Keys, d], [Keys, d]
 	scale   float64
 	causal  bool
 }
@@ -23,9 +23,9 @@ func (d *device) Attention(out, lse, q, k, v kernels.Tensor, s kernels.Attention
 		h, result := headOf(q, k, v, s, n), part(out, s.Queries, n, s)
 		for i := range s.Queries {
 			p, log := h.probabilities(i)
-			sum := make([]float64, h.v.cols)
+			sum := make([]float64, result.cols)
 			for j, pj := range p {
-				axpy(sum, pj, widen(h.v.row(j)))
+				axpy(sum, pj, h.v[j])
 			}
 			store(result.row(i), sum)
 			if logs != nil {
@@ -54,9 +54,9 @@ func (d *device) AttentionBackward(dq, dk, dv, dout, out, lse, q, k, v kernels.T
 			p, _ := h.probabilities(i)
 			for j, pj := range p {
 				axpy(sumV[j*width:][:width], pj, g)
-				ds := pj * (dot(g, widen(h.v.row(j))) - delta) * h.scale
-				axpy(sumQ, ds, widen(h.k.row(j)))
-				axpy(sumK[j*width:][:width], ds, widen(h.q.row(i)))
+				ds := pj * (dot(g, h.v[j]) - delta) * h.scale
+				axpy(sumQ, ds, h.k[j])
+				axpy(sumK[j*width:][:width], ds, h.q[i])
 			}
 			store(part(dq, s.Queries, n, s).row(i), sumQ)
 		}
@@ -85,22 +85,26 @@ func part(t kernels.Tensor, rows, n int, s kernels.AttentionShape) matrix[float3
 
 func headOf(q, k, v kernels.Tensor, s kernels.AttentionShape, n int) head {
 	scale := 1 / math.Sqrt(float64(q.Cols()/s.Heads))
-	return head{part(q, s.Queries, n, s), part(k, s.Keys, n, s), part(v, s.Keys, n, s), scale, s.Causal}
+	wide := func(t kernels.Tensor, rows int) [][]float64 {
+		m, all := part(t, rows, n, s), make([][]float64, rows)
+		for i := range all {
+			all[i] = widen(m.row(i))
+		}
+		return all
+	}
+	return head{wide(q, s.Queries), wide(k, s.Keys), wide(v, s.Keys), scale, s.Causal}
 }
 
 // probabilities returns query i's softmax over the keys it sees, and the log of its sum of exponentials.
 func (h head) probabilities(i int) (p []float64, log float64) {
-	seen := h.k.rows
+	seen := len(h.k)
 	if h.causal {
 		seen = i + 1
 	}
 	p = make([]float64, seen)
 	most := math.Inf(-1)
 	for j := range p {
-		for c, x := range h.q.row(i) {
-			p[j] += float64(x) * float64(h.k.row(j)[c])
-		}
-		p[j] *= h.scale
+		p[j] = dot(h.q[i], h.k[j]) * h.scale
 		most = max(most, p[j])
 	}
 	sum := 0.0
