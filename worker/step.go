@@ -163,13 +163,13 @@ func (s *step) holds(lane int) bool {
 func (w *Worker) advance(s *step, g *group) (bool, error) {
 	if g.forwarded < len(g.lanes) && s.texts.isReady() {
 		if s.texts.err != nil {
-			return false, ignoreCancelled(s.ctx, s.texts.err)
+			return false, w.ignoreLate(s, s.texts.err)
 		}
 		return true, w.forward(s, g, g.lanes[g.forwarded])
 	}
 	if g.forwarded == len(g.lanes) && g.backward < len(g.lanes) && s.columns.isReady() {
 		if s.columns.err != nil {
-			return false, ignoreCancelled(s.ctx, s.columns.err)
+			return false, w.ignoreLate(s, s.columns.err)
 		}
 		if notFinite(s.columns.value) {
 			return false, nil // the coordinator knows and stops the run
@@ -179,8 +179,10 @@ func (w *Worker) advance(s *step, g *group) (bool, error) {
 	return false, nil
 }
 
-func ignoreCancelled(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+// ignoreLate forgives what a step that is over can bring: the worker was paused or has moved on. If the reduced gradient is
+// gone too, apply sees to it that a newer state is copied.
+func (w *Worker) ignoreLate(s *step, err error) error {
+	if s.ctx.Err() != nil || errors.Is(err, exchange.ErrGone) {
 		return nil
 	}
 	return err
@@ -314,7 +316,7 @@ func (w *Worker) apply(s *step) (bool, error) {
 		return true, nil
 	}
 	if s.gradients.err != nil {
-		return false, ignoreCancelled(s.ctx, s.gradients.err)
+		return false, w.ignoreLate(s, s.gradients.err)
 	}
 	reduced := s.gradients.value
 	if notFinite(reduced) {
