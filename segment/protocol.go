@@ -61,6 +61,8 @@ func (p Protocol) check() error {
 		return fmt.Errorf("protocol: CLIP mix %v: give 0 to 1", p.CLIPMix)
 	case !(p.Threshold >= 0 && p.Threshold <= 1):
 		return fmt.Errorf("protocol: threshold %v: scores lie in 0 to 1", p.Threshold)
+	case p.Background && p.ZeroIgnored:
+		return fmt.Errorf("protocol: label 0 cannot be both the background and ignored")
 	case p.PAMR && (len(p.Dilations) == 0 || p.Iterations < 0):
 		return fmt.Errorf("protocol: PAMR with dilations %v and %d iterations", p.Dilations, p.Iterations)
 	}

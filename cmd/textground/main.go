@@ -56,7 +56,7 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("daily", newDemo(), newTrain(), newResume(), newPs(), newDoctor())
+	add("daily", newDemo(), newTrain(), newResume(), newPs(), newSegment(), newEval(), newDoctor())
 	add("look", newProve(), newPlan(), newChaos(), newVerify(), newCheckpoint(), newData(), newVersion())
 	add("parts", newCoordinator(), newWorker())
 	return root

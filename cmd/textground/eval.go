@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/textground/textground/segment"
+	"github.com/textground/textground/store"
+	"github.com/textground/textground/tcl"
+)
+
+// evaluating is the command with its flags.
+type evaluating struct {
+	grounding groundingFlags
+	baseline  string
+	classes   string
+	require   string
+	asJSON    bool
+}
+
+// evaluationReport is what eval says, for --json too.
+type evaluationReport struct {
+	Set     string `json:"set"`
+	Weights string `json:"weights"`
+	*segment.Result
+}
+
+func newEval() *cobra.Command {
+	var e evaluating
+	c := &cobra.Command{
+		Use: "eval DIR|URL|world", Short: "mIoU against true masks", Args: exactArg("a directory of images and label maps, the URL of shards with masks, or \"world\""),
+		Long: `Segment every image of a set and compare with its label map: IoU of each class and their mean, with the protocol that the
+numbers belong to.
+
+  DIR    images beside 8-bit PNGs of label numbers: STEM.jpg and STEM.png, or DIR/images/STEM.jpg and DIR/labels/STEM.png
+  URL    indexed shards that hold masks, such as s3://bucket/heldout
+  world  the held-out scenes of the run file's evaluation
+
+Label 0 is the background and 255 is not counted. With --no-background label 0 is the first class, or not counted either
+with --zero-ignored. --classes names the classes from label 1 (or 0) on: names apart by commas, or a file with a line a class.`,
+		Example: `  textground eval world
+  textground eval world --baseline maskclip
+  textground eval voc/ --classes voc-classes.txt --pamr --require miou>=0.5 --json`,
+		RunE: e.run,
+	}
+	e.grounding.add(c)
+	flags := c.Flags()
+	flags.StringVar(&e.baseline, "baseline", "", "maskclip: the untrained grounder on the run's CLIP instead of its weights")
+	flags.StringVar(&e.classes, "classes", "", "names, or a file of names (default: the nouns of the world)")
+	flags.BoolVar(&e.grounding.zeroIgnored, "zero-ignored", false, "label 0 of the truth is no class and not counted")
+	flags.StringVar(&e.require, "require", "", "a goal, such as miou>=0.24: exit code 3 when it is missed")
+	flags.BoolVar(&e.asJSON, "json", false, "one JSON object")
+	c.MarkFlagsMutuallyExclusive("baseline", "weights")
+	return c
+}
+
+func (e *evaluating) run(c *cobra.Command, args []string) error {
+	goal, err := parseGoal(e.require)
+	if err != nil {
+		return err
+	}
+	if e.grounding.zeroIgnored && !e.grounding.noBackground {
+		return badInput("--zero-ignored: label 0 is the background; add --no-background")
+	}
+	names, err := e.names(args[0])
+	if err != nil {
+		return err
+	}
+	if args[0] == "world" && e.grounding.noBackground {
+		e.grounding.zeroIgnored = true // label 0 of a scene is no thing
+	}
+	g, err := e.open(c)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	report, err := e.evaluate(c, g, args[0], names)
+	var unusable *segment.SetError
+	if errors.As(err, &unusable) {
+		return badInput(err.Error())
+	}
+	if err != nil {
+		return err
+	}
+	if e.asJSON {
+		err = json.NewEncoder(c.OutOrStdout()).Encode(report)
+	} else {
+		err = report.tell(c.OutOrStdout())
+	}
+	if err != nil {
+		return err
+	}
+	return goal.check(report.Result)
+}
+
+// open loads the weights, or makes those that the baseline starts from.
+func (e *evaluating) open(c *cobra.Command) (*grounder, error) {
+	switch e.baseline {
+	case "":
+		return e.grounding.open(c)
+	case "maskclip":
+		return e.grounding.openWith(c, func(_ context.Context, record *RunRecord, a *assembly) (tcl.Weights, string, error) {
+			return a.initialGrounder(), "maskclip: the untrained grounder of run " + record.Run, nil
+		})
+	}
+	return nil, badInput(fmt.Sprintf("--baseline %q: there is one baseline, maskclip", e.baseline))
+}
+
+// names reads --classes; the world brings its own.
+func (e *evaluating) names(set string) ([][]string, error) {
+	if e.classes == "" {
+		if set != "world" {
+			return nil, badInput("--classes is missing; name the classes of the labels in their order, or a file with a line a class")
+		}
+		return segment.WorldClasses(), nil
+	}
+	text := e.classes
+	if data, err := os.ReadFile(e.classes); err == nil {
+		text = strings.Join(strings.FieldsFunc(string(data), func(r rune) bool { return r == '\n' || r == '\r' }), ",")
+	}
+	names, err := segment.ParseClasses(text)
+	if err != nil {
+		return nil, badInput("--classes: " + err.Error())
+	}
+	return names, nil
+}
+
+func (e *evaluating) evaluate(c *cobra.Command, g *grounder, name string, names [][]string) (*evaluationReport, error) {
+	classes, err := g.segmenter.Classes(names)
+	if err != nil {
+		return nil, err
+	}
+	set, images, err := openSet(c.Context(), g, name)
+	if err != nil {
+		return nil, err
+	}
+	count := newCounter(c.ErrOrStderr(), "images", images)
+	defer count.stop()
+	result, err := g.segmenter.Evaluate(c.Context(), set, classes, count.set)
+	return &evaluationReport{name, g.origin, result}, err
+}
+
+// openSet opens what the argument names and says how many images it has.
+func openSet(ctx context.Context, g *grounder, name string) (iter.Seq2[segment.Sample, error], int, error) {
+	switch {
+	case name == "world":
+		e := g.file.Evaluation
+		return segment.World(e.Seed, e.Scenes), e.Scenes, nil
+	case strings.Contains(name, "://"):
+		st, err := store.Open(ctx, name)
+		if err != nil {
+			return nil, 0, err
+		}
+		return segment.Shards(ctx, st, "")
+	}
+	return segment.Directory(name)
+}
+
+func (r *evaluationReport) tell(out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "CLASS\tIoU %\tPIXELS\t")
+	for _, class := range r.Classes {
+		fmt.Fprintf(table, "%s\t%s\t%d\t\n", class.Name, percent(class.IoU), class.Pixels)
+	}
+	table.Flush()
+	card, err := json.Marshal(r.Protocol)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "mIoU %s %%, pixels right %s %%, %d images of %s\nweights: %s\nprotocol: %s\n", percent(r.MIoU), percent(r.Accuracy), r.Images, r.Set, r.Weights, card)
+	return nil
+}
+
+func percent(x *float64) string {
+	if x == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", 100**x)
+}
+
+// goal is what --require asks for; its zero value asks for nothing.
+type goal struct {
+	text  string
+	least float64
+}
+
+func parseGoal(text string) (goal, error) {
+	if text == "" {
+		return goal{}, nil
+	}
+	name, bound, found := strings.Cut(text, ">=")
+	least, err := strconv.ParseFloat(strings.TrimSpace(bound), 64)
+	if !found || strings.TrimSpace(name) != "miou" || err != nil || !(least >= 0 && least <= 1) {
+		return goal{}, badInput(fmt.Sprintf("--require %q: write miou>=FRACTION, such as miou>=0.24", text))
+	}
+	return goal{text, least}, nil
+}
+
+func (g goal) check(r *segment.Result) error {
+	if g.text != "" && (r.MIoU == nil || *r.MIoU < g.least) {
+		return &goalError{fmt.Sprintf("mIoU is %s %%, required is %s", percent(r.MIoU), g.text)}
+	}
+	return nil
+}

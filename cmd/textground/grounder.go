@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/textground/textground/checkpoint"
+	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/examples"
+	"github.com/textground/textground/kernels"
+	"github.com/textground/textground/kernels/devices"
+	"github.com/textground/textground/proto"
+	"github.com/textground/textground/segment"
+	"github.com/textground/textground/tcl"
+)
+
+// groundingFlags say whose masks are wanted and how they are made: the flags that segment and eval share.
+type groundingFlags struct {
+	run, weights string
+	device       string
+	threads      int
+	noBackground bool
+	zeroIgnored  bool // of eval alone
+	threshold    float64
+	pamr         bool
+	clipMix      float64
+}
+
+func (f *groundingFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.run, "run", "", "take the newest sealed checkpoint of this run (default: the latest run)")
+	flags.StringVar(&f.weights, "weights", "", "take this safetensors file, as textground checkpoint export writes it; CLIP is the run's")
+	flags.StringVar(&f.device, "device", "auto", "cpu, ref or auto")
+	flags.IntVar(&f.threads, "threads", 0, "threads (0: all cores)")
+	flags.BoolVar(&f.noBackground, "no-background", false, "no class for the rest: every pixel belongs to a named class")
+	flags.Float64Var(&f.threshold, "threshold", 0, "score of the background, 0 to 1 (default: the run's)")
+	flags.BoolVar(&f.pamr, "pamr", false, "refine masks by the picture's edges (default: the run's choice)")
+	flags.Float64Var(&f.clipMix, "clip-mix", 0, "share of CLIP's own patch scores in the masks, 0 to 1 (default: the run's)")
+	c.MarkFlagsMutuallyExclusive("no-background", "threshold")
+}
+
+// grounder is a segmenter with what it stands on.
+type grounder struct {
+	file      *proto.RunFile
+	config    tcl.Config
+	dev       kernels.Device
+	model     *tcl.Model
+	segmenter *segment.Segmenter
+	origin    string // where the weights are from
+}
+
+func (g *grounder) close() {
+	g.model.Close()
+	g.dev.Close()
+}
+
+// open loads the weights that the flags name and puts them on the device.
+func (f *groundingFlags) open(c *cobra.Command) (*grounder, error) {
+	return f.openWith(c, func(ctx context.Context, record *RunRecord, a *assembly) (tcl.Weights, string, error) {
+		if f.weights != "" {
+			ground, err := readGrounder(f.weights, a.config)
+			return ground, f.weights, err
+		}
+		return sealedGrounder(ctx, record, a)
+	})
+}
+
+// weightSource finds the trainable weights and says where they are from. The record is nil where no run was needed.
+type weightSource func(context.Context, *RunRecord, *assembly) (tcl.Weights, string, error)
+
+func (f *groundingFlags) openWith(c *cobra.Command, source weightSource) (*grounder, error) {
+	record, file, err := f.runFile()
+	if err != nil {
+		return nil, err
+	}
+	a, err := assembleModel(file)
+	if err != nil {
+		return nil, err
+	}
+	ground, origin, err := source(c.Context(), record, a)
+	if err != nil {
+		return nil, err
+	}
+	dev, err := devices.Open(f.device, f.threads)
+	if err != nil {
+		return nil, badInput(err.Error())
+	}
+	model, err := tcl.NewModel(dev, a.config, a.method(), a.clip, ground, tcl.ModelOptions{})
+	if err != nil {
+		dev.Close()
+		return nil, err
+	}
+	g := &grounder{file: file, config: a.config, dev: dev, model: model, origin: origin}
+	if g.segmenter, err = segment.New(model, dev, a.tokenizer, f.protocol(c, file, a.config)); err != nil {
+		g.close()
+		return nil, badInput(err.Error())
+	}
+	return g, nil
+}
+
+// runFile finds the run whose CLIP and settings count. Weights from a file on a machine without runs get the built-in CLIP.
+func (f *groundingFlags) runFile() (*RunRecord, *proto.RunFile, error) {
+	if f.run == "" && f.weights != "" && len(allRuns()) == 0 {
+		file, err := proto.ParseRunFile("examples/world.yaml", examples.World)
+		return nil, file, err
+	}
+	record, err := chooseRun(f.run)
+	if err != nil {
+		return nil, nil, err
+	}
+	return record, &record.File, nil
+}
+
+// protocol is the run's, changed by the flags that were given.
+func (f *groundingFlags) protocol(c *cobra.Command, file *proto.RunFile, config tcl.Config) segment.Protocol {
+	p := segment.PaperProtocol()
+	side := config.Vision.Image
+	p.ShortSide, p.Window, p.Stride = 2*side, 2*side, side
+	if file.Model.CLIP == "builtin:world" || file.Data.World != nil {
+		p = segment.WorldProtocol(side, 0)
+	}
+	p.Threshold, p.PAMR, p.CLIPMix = file.Evaluation.Threshold, file.Evaluation.PAMR, file.Evaluation.CLIPMix
+	given := c.Flags().Changed
+	if given("threshold") {
+		p.Threshold = f.threshold
+	}
+	if given("pamr") {
+		p.PAMR = f.pamr
+	}
+	if given("clip-mix") {
+		p.CLIPMix = f.clipMix
+	}
+	p.Background, p.ZeroIgnored = !f.noBackground, f.zeroIgnored
+	return p
+}
+
+// readGrounder reads trainable weights from a file.
+func readGrounder(path string, config tcl.Config) (tcl.Weights, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, badInput(fmt.Sprintf("--weights: %v; write such a file with: textground checkpoint export RUN", err))
+	}
+	parsed, err := safetensors.Read(data)
+	if err != nil {
+		return nil, badInput(fmt.Sprintf("--weights %s: %v; it is no whole safetensors file", path, err))
+	}
+	ground, err := tcl.LoadGrounder(path, parsed, config)
+	if err != nil {
+		return nil, badInput("--weights: " + err.Error())
+	}
+	return ground, nil
+}
+
+// sealedGrounder takes the newest sound checkpoint of a run.
+func sealedGrounder(ctx context.Context, record *RunRecord, a *assembly) (tcl.Weights, string, error) {
+	run, err := openSealed(ctx, record.Run)
+	if err != nil {
+		return nil, "", err
+	}
+	found, err := checkpoint.Latest(ctx, run.store, run.lineage)
+	if err != nil {
+		return nil, "", err
+	}
+	if found.State == nil {
+		return nil, "", badInput(fmt.Sprintf("run %s has no checkpoint in %s yet; go on with it: textground resume %s", record.Run, run.store, record.Run))
+	}
+	ground := tcl.Unflatten(slices.Concat(found.State.Params...), tcl.Trainables(a.config))
+	return ground, fmt.Sprintf("run %s after %d steps, parameters %.12s", record.Run, found.State.Step, found.Manifest.ParamsSHA256), nil
+}

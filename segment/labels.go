@@ -1,0 +1,44 @@
+package segment
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+)
+
+// WritePNG writes the labels as a paletted PNG: the index of a pixel is its label, its colour the label's.
+func (l *LabelMap) WritePNG(w io.Writer, background bool) error {
+	img := image.NewPaletted(image.Rect(0, 0, l.Width, l.Height), palette(background))
+	copy(img.Pix, l.Pix)
+	return png.Encode(w, img)
+}
+
+// maxLabelPixels bounds what a label map may claim before its pixels are unpacked.
+const maxLabelPixels = 1 << 28
+
+// ReadLabels reads a label map as benchmarks and WritePNG store it: a PNG with 8 bits a pixel, paletted or grey.
+func ReadLabels(data []byte) (*LabelMap, error) {
+	config, err := png.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("label map: %w", err)
+	}
+	if config.Width > maxLabelPixels/config.Height {
+		return nil, fmt.Errorf("label map: %dx%d pixels, more than %d", config.Width, config.Height, maxLabelPixels)
+	}
+	img, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("label map: %w", err)
+	}
+	labels := &LabelMap{Width: config.Width, Height: config.Height}
+	switch p := img.(type) {
+	case *image.Paletted:
+		labels.Pix = p.Pix
+	case *image.Gray:
+		labels.Pix = p.Pix
+	default:
+		return nil, fmt.Errorf("label map: a PNG of colours or of 16 bits, but labels are grey or paletted with 8 bits a pixel; convert it to label numbers")
+	}
+	return labels, nil
+}
