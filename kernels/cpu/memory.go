@@ -15,10 +15,13 @@ import (
 const alignment = 64
 
 // memory counts what a device holds. Freed blocks are kept for the next request of their size, because a step asks for
-// the same sizes as the one before and fresh pages cost more than most operations.
+// the same sizes as the one before and fresh pages cost more than most operations. A server that meets images of many sizes
+// asks for ever new ones, so no more is kept than was ever in use.
 type memory struct {
 	live, peak int64                    // bytes handed out now, and at most since ResetPeak
+	most       int64                    // bytes handed out at most, ever
 	kept       map[int][]unsafe.Pointer // free blocks by size
+	keptBytes  int64
 }
 
 // take returns a block of the given number of bytes, zeroed on demand.
@@ -27,8 +30,7 @@ func (m *memory) take(bytes int, zeroed bool) []byte {
 		return nil
 	}
 	size := (bytes + alignment - 1) / alignment * alignment
-	m.live += int64(size)
-	m.peak = max(m.peak, m.live)
+	m.count(int64(size))
 	block := m.block(size)
 	if zeroed {
 		C.memset(block, 0, C.size_t(bytes))
@@ -39,6 +41,7 @@ func (m *memory) take(bytes int, zeroed bool) []byte {
 func (m *memory) block(size int) unsafe.Pointer {
 	if blocks := m.kept[size]; len(blocks) > 0 {
 		m.kept[size] = blocks[:len(blocks)-1]
+		m.keptBytes -= int64(size)
 		return blocks[len(blocks)-1]
 	}
 	block := C.aligned_alloc(alignment, C.size_t(size))
@@ -55,25 +58,22 @@ func (m *memory) give(data []byte) {
 	}
 	size := (len(data) + alignment - 1) / alignment * alignment
 	m.live -= int64(size)
+	if m.keptBytes+int64(size) > m.most {
+		C.free(unsafe.Pointer(&data[0]))
+		return
+	}
 	if m.kept == nil {
 		m.kept = map[int][]unsafe.Pointer{}
 	}
 	m.kept[size] = append(m.kept[size], unsafe.Pointer(&data[0]))
+	m.keptBytes += int64(size)
 }
 
-// scratch returns working space for one operation, counted in the peak; give it back when the operation is done.
-func (m *memory) scratch(bytes int) (unsafe.Pointer, []byte) {
-	data := m.take(bytes, false)
-	if len(data) == 0 {
-		return nil, nil
-	}
-	return unsafe.Pointer(&data[0]), data
-}
-
-// count adds bytes that C code holds for the device's whole life, such as packing buffers of its threads.
+// count adds bytes that are held, such as the working space of the pool's threads.
 func (m *memory) count(bytes int64) {
 	m.live += bytes
 	m.peak = max(m.peak, m.live)
+	m.most = max(m.most, m.live)
 }
 
 // release frees the kept blocks.
@@ -83,7 +83,7 @@ func (m *memory) release() {
 			C.free(block)
 		}
 	}
-	m.kept = nil
+	m.kept, m.keptBytes = nil, 0
 }
 
 // Peak returns the most bytes in use at one time since ResetPeak.
