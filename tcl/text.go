@@ -108,14 +108,16 @@ func endToken(caption []int32) int {
 	return end
 }
 
-func (m *Model) checkTokens(tokens [][]int32) error {
+func (m *Model) checkTokens(tokens [][]int32) error { return checkTokens(m.cfg.Text, tokens) }
+
+func checkTokens(t Text, tokens [][]int32) error {
 	for i, caption := range tokens {
-		if len(caption) != m.cfg.Text.Context {
-			return fmt.Errorf("caption %d has %d tokens, but the model's context is %d: use the tokenizer of this model", i, len(caption), m.cfg.Text.Context)
+		if len(caption) != t.Context {
+			return fmt.Errorf("caption %d has %d tokens, but the model's context is %d: use the tokenizer of this model", i, len(caption), t.Context)
 		}
 		for _, id := range caption {
-			if id < 0 || int(id) >= m.cfg.Text.Vocab {
-				return fmt.Errorf("caption %d holds token %d, but the model's vocabulary has %d: use the vocabulary of this model", i, id, m.cfg.Text.Vocab)
+			if id < 0 || int(id) >= t.Vocab {
+				return fmt.Errorf("caption %d holds token %d, but the model's vocabulary has %d: use the vocabulary of this model", i, id, t.Vocab)
 			}
 		}
 	}

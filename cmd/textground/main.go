@@ -58,7 +58,7 @@ func newRoot() *cobra.Command {
 	}
 	add("daily", newDemo(), newTrain(), newResume(), newPs(), newSegment(), newEval(), newDoctor())
 	add("look", newProve(), newPlan(), newChaos(), newVerify(), newCheckpoint(), newData(), newVersion())
-	add("parts", newCoordinator(), newWorker())
+	add("parts", newCoordinator(), newWorker(), newCLIP())
 	return root
 }
 
