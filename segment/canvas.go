@@ -3,6 +3,7 @@ package segment
 import (
 	"image"
 	"image/color"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -25,6 +26,8 @@ var (
 	paper = color.RGBA{251, 251, 249, 255}
 	ink   = color.RGBA{32, 32, 38, 255}
 	faint = color.RGBA{110, 110, 118, 255}
+	dark  = color.RGBA{20, 20, 24, 255}
+	light = color.RGBA{255, 255, 255, 255}
 )
 
 func newCanvas(width, height int) *image.RGBA {
@@ -88,8 +91,8 @@ func place(c *image.RGBA, at image.Rectangle, img *dataset.Image) {
 	draw.CatmullRom.Scale(c, at, rgba(img), image.Rect(0, 0, img.Width, img.Height), draw.Src, nil)
 }
 
-// tint lays the masks of labels over what is drawn in the rectangle: the background is darkened, the others take colour,
-// with a line in full colour where a mask ends.
+// tint lays the masks of labels over what is drawn in the rectangle: colours give way to brightness, so that a mask has the
+// colour of its class whatever it covers; the background is darkened; a line in full colour stands where a mask ends.
 func tint(c *image.RGBA, at image.Rectangle, labels *LabelMap, background bool) {
 	width, height := at.Dx(), at.Dy()
 	label := func(x, y int) uint8 {
@@ -98,17 +101,24 @@ func tint(c *image.RGBA, at image.Rectangle, labels *LabelMap, background bool) 
 	edge := max(1, min(width, height)/160)
 	for y := range height {
 		for x := range width {
-			here := label(x, y)
-			colour, share := Colour(int(here), background), 0.55
+			here, pixel := label(x, y), c.Pix[c.PixOffset(at.Min.X+x, at.Min.Y+y):]
+			fade(pixel)
 			switch {
 			case background && here == 0:
-				colour, share = color.RGBA{20, 20, 24, 255}, 0.45
+				blend(pixel, dark, 0.5)
 			case here != label(x-edge, y) || here != label(x+edge, y) || here != label(x, y-edge) || here != label(x, y+edge):
-				share = 1
+				blend(pixel, Colour(int(here), background), 1)
+			default:
+				blend(pixel, Colour(int(here), background), 0.62)
 			}
-			blend(c.Pix[c.PixOffset(at.Min.X+x, at.Min.Y+y):], colour, share)
 		}
 	}
+}
+
+// fade takes most of a pixel's colour away.
+func fade(pixel []uint8) {
+	grey := uint8((299*int(pixel[0]) + 587*int(pixel[1]) + 114*int(pixel[2])) / 1000)
+	blend(pixel, color.RGBA{grey, grey, grey, 255}, 0.8)
 }
 
 func blend(pixel []uint8, colour color.RGBA, share float64) {
@@ -149,4 +159,76 @@ func drawLegend(c *image.RGBA, x, y int, rows [][]entry) {
 			at += e.wide()
 		}
 	}
+}
+
+// What is named in a picture: at most so many masks, of at least such a share of the picture.
+const (
+	mostNamed  = 5
+	leastNamed = 0.02
+)
+
+// nameMasks writes the names of the larger masks onto them.
+func nameMasks(c *image.RGBA, at image.Rectangle, labels *LabelMap, names []string, background bool) {
+	var taken []image.Rectangle
+	for _, label := range largest(labels, background) {
+		x, y := labels.middle(label)
+		text := shorten(names[label], at.Dx()/letterWide-1)
+		wide := letterWide*len([]rune(text)) + 4
+		left := clamp(at.Min.X+(2*x+1)*at.Dx()/(2*labels.Width)-wide/2, at.Min.X, at.Max.X-wide)
+		top := clamp(at.Min.Y+(2*y+1)*at.Dy()/(2*labels.Height)-lineHigh/2, at.Min.Y, at.Max.Y-lineHigh)
+		plate := image.Rect(left, top, left+wide, top+lineHigh-1)
+		if slices.ContainsFunc(taken, plate.Overlaps) {
+			continue // the legend has it
+		}
+		taken = append(taken, plate)
+		darken(c, plate)
+		write(c, left+2, top+1, text, light)
+	}
+}
+
+func darken(c *image.RGBA, part image.Rectangle) {
+	part = part.Intersect(c.Rect)
+	for y := part.Min.Y; y < part.Max.Y; y++ {
+		for x := part.Min.X; x < part.Max.X; x++ {
+			blend(c.Pix[c.PixOffset(x, y):], dark, 0.65)
+		}
+	}
+}
+
+func clamp(v, low, high int) int { return max(low, min(v, high)) }
+
+// largest lists the labels whose masks are large enough to be named, the largest first.
+func largest(labels *LabelMap, background bool) []int {
+	var counts [256]int
+	for _, v := range labels.Pix {
+		counts[v]++
+	}
+	var list []int
+	for label, n := range counts {
+		if float64(n) >= leastNamed*float64(len(labels.Pix)) && label != Ignored && !(background && label == 0) {
+			list = append(list, label)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b int) int { return counts[b] - counts[a] })
+	return list[:min(len(list), mostNamed)]
+}
+
+// middle returns the pixel of a label's mask that is nearest to the mask's centre.
+func (l *LabelMap) middle(label int) (x, y int) {
+	sumX, sumY, n := 0, 0, 0
+	for i, v := range l.Pix {
+		if int(v) == label {
+			sumX, sumY, n = sumX+i%l.Width, sumY+i/l.Width, n+1
+		}
+	}
+	best := -1
+	for i, v := range l.Pix {
+		if int(v) == label {
+			dx, dy := i%l.Width-sumX/n, i/l.Width-sumY/n
+			if d := dx*dx + dy*dy; best < 0 || d < best {
+				best, x, y = d, i%l.Width, i/l.Width
+			}
+		}
+	}
+	return x, y
 }

@@ -3,6 +3,7 @@ package segment
 import (
 	"fmt"
 	"image"
+	"strings"
 
 	"github.com/textground/textground/dataset"
 )
@@ -13,27 +14,43 @@ const (
 	overlayMost  = 1600
 )
 
-// Overlay draws the image with its masks in colour and, below, each class with its share of the image and its mean score.
+// Overlay draws the image with its masks in colour and, below, each class with its mean score and its share of the image;
+// classes that have no pixel are listed with their best score anywhere.
 func Overlay(img *dataset.Image, labels *LabelMap, scores *Scores, background bool) *image.RGBA {
 	width, height := overlaySize(img.Width, img.Height)
-	var entries []entry
-	for _, f := range scores.Found(labels) {
-		if background && f.Label == 0 {
-			continue
-		}
-		text := fmt.Sprintf("%s: not found, best %.2f", f.Name, f.Peak)
-		if f.Pixels > 0 {
-			text = fmt.Sprintf("%s %.2f, %.0f %%", f.Name, f.Score, 100*f.Share)
-		}
-		entries = append(entries, entry{Colour(f.Label, background), shorten(text, (width-2*swatch)/letterWide)})
-	}
-	rows := legendRows(entries, width)
-	c := newCanvas(width+2*margin, margin+height+margin+len(rows)*lineHigh+margin)
+	canvas := max(width, overlayLeast) // narrow images need room for their legend
+	found, missing := overlayTexts(scores.Found(labels), background, canvas)
+	c := newCanvas(canvas+2*margin, margin+height+margin+(len(found)+len(missing))*lineHigh+margin)
 	at := image.Rect(margin, margin, margin+width, margin+height)
 	place(c, at, img)
 	tint(c, at, labels, background)
-	drawLegend(c, margin, margin+height+margin, rows)
+	nameMasks(c, at, labels, scores.Names, background)
+	y := at.Max.Y + margin
+	drawLegend(c, margin, y, found)
+	for i, line := range missing {
+		write(c, margin, y+(len(found)+i)*lineHigh, line, faint)
+	}
 	return c
+}
+
+// overlayTexts returns the legend of the classes that were found and the lines about those that were not.
+func overlayTexts(all []Found, background bool, width int) (found [][]entry, missing []string) {
+	var entries []entry
+	var absent []string
+	for _, f := range all {
+		switch {
+		case background && f.Label == 0:
+		case f.Pixels == 0:
+			absent = append(absent, fmt.Sprintf("%s (%.2f)", f.Name, f.Peak))
+		default:
+			text := fmt.Sprintf("%s %.2f, %.0f %%", f.Name, f.Score, 100*f.Share)
+			entries = append(entries, entry{Colour(f.Label, background), shorten(text, (width-2*swatch)/letterWide)})
+		}
+	}
+	if len(absent) > 0 {
+		missing = wrap("not found: "+strings.Join(absent, ", "), width/letterWide)
+	}
+	return legendRows(entries, width), missing
 }
 
 // overlaySize brings the long side into the range that is good to look at.

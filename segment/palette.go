@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// Colour returns the colour of a label, distinct from those of its neighbours: the background is grey, and hues advance by
-// the golden angle while lightness takes turns.
+// Colour returns the colour of a label: the background is grey, eight hues far apart come first, then the eight between
+// them, darker, and so on.
 func Colour(label int, background bool) color.RGBA {
 	if label == Ignored {
 		return color.RGBA{255, 255, 255, 255}
@@ -17,9 +17,10 @@ func Colour(label int, background bool) color.RGBA {
 		}
 		label--
 	}
-	const goldenAngle = 137.50776
-	lightness := []float64{0.55, 0.42, 0.68}[label/8%3]
-	return hsl(math.Mod(8+goldenAngle*float64(label), 360), 0.78, lightness)
+	eighths := [8]float64{0, 4, 2, 6, 1, 5, 3, 7}
+	round := label / 8
+	lightness := [3]float64{0.56, 0.40, 0.72}[round%3]
+	return hsl(math.Mod(45*eighths[label%8]+22.5*float64(round%2)+11*float64(round/2%2), 360), 0.85, lightness)
 }
 
 // hsl converts hue in degrees, saturation and lightness.

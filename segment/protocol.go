@@ -48,6 +48,23 @@ func WorldProtocol(side int, threshold float64) Protocol {
 	return p
 }
 
+// String is the card in words.
+func (p Protocol) String() string {
+	background := "no background"
+	if p.Background {
+		background = fmt.Sprintf("background at %g", p.Threshold)
+	}
+	if p.ZeroIgnored {
+		background += ", label 0 not counted"
+	}
+	pamr := "no PAMR"
+	if p.PAMR {
+		pamr = fmt.Sprintf("PAMR of %d iterations at dilations %v", p.Iterations, p.Dilations)
+	}
+	return fmt.Sprintf("short side %d, long side at most %d, windows of %d every %d pixels, %d templates, %s, %s, CLIP mix %g",
+		p.ShortSide, p.LongMax, p.Window, p.Stride, len(p.Templates), background, pamr, p.CLIPMix)
+}
+
 // check names the first setting that makes no sense.
 func (p Protocol) check() error {
 	switch {

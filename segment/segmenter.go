@@ -56,8 +56,14 @@ func sameSize(images []*dataset.Image) int {
 	return n
 }
 
+// maxScores bounds the scores of one image: 4 GiB of them.
+const maxScores = 1 << 30
+
 // scoreEqual does the work for images of one size.
 func (s *Segmenter) scoreEqual(classes *Classes, images []*dataset.Image) ([]*Scores, error) {
+	if width, height := images[0].Width, images[0].Height; (len(classes.Names)+1)*width*height > maxScores {
+		return nil, fmt.Errorf("%d classes at %dx%d pixels are more than %d scores; make the image smaller, or name fewer classes", len(classes.Names), width, height, maxScores)
+	}
 	resized := make([]Maps, len(images))
 	for i, image := range images {
 		var err error

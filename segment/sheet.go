@@ -3,6 +3,7 @@ package segment
 import (
 	"fmt"
 	"image"
+	"image/draw"
 	"math"
 
 	"github.com/textground/textground/dataset"
@@ -48,7 +49,7 @@ func Sheet(rows []SheetRow, text SheetText) *image.RGBA {
 	}
 	y += lineHigh + 4
 	for i, row := range rows {
-		drawSheetRow(c, y, row, text.Background)
+		drawSheetRow(c, y, row, text)
 		y += sheetSide + 4
 		for _, line := range captions[i] {
 			write(c, margin, y, line, ink)
@@ -60,7 +61,7 @@ func Sheet(rows []SheetRow, text SheetText) *image.RGBA {
 	return c
 }
 
-func drawSheetRow(c *image.RGBA, y int, row SheetRow, background bool) {
+func drawSheetRow(c *image.RGBA, y int, row SheetRow, text SheetText) {
 	for i, labels := range []*LabelMap{nil, row.Truth, row.Before, row.After} {
 		x := margin + i*(sheetSide+sheetGap)
 		at := fit(image.Rect(x, y, x+sheetSide, y+sheetSide), row.Image.Width, row.Image.Height)
@@ -68,7 +69,8 @@ func drawSheetRow(c *image.RGBA, y int, row SheetRow, background bool) {
 		if labels == nil {
 			continue
 		}
-		tint(c, at, labels, background)
+		tint(c, at, labels, text.Background)
+		nameMasks(c, at, labels, text.Names, text.Background)
 		if labels != row.Truth {
 			badge(c, at, fmt.Sprintf("%.0f %%", 100*agreement(row.Truth, labels)))
 		}
@@ -87,11 +89,7 @@ func fit(square image.Rectangle, width, height int) image.Rectangle {
 func badge(c *image.RGBA, at image.Rectangle, text string) {
 	width := letterWide*len(text) + 6
 	corner := image.Rect(at.Max.X-width, at.Max.Y-lineHigh, at.Max.X, at.Max.Y)
-	for y := corner.Min.Y; y < corner.Max.Y; y++ {
-		for x := corner.Min.X; x < corner.Max.X; x++ {
-			c.SetRGBA(x, y, paper)
-		}
-	}
+	draw.Draw(c, corner, image.NewUniform(paper), image.Point{}, draw.Src)
 	write(c, corner.Min.X+3, corner.Min.Y+1, text, ink)
 }
 

@@ -173,12 +173,9 @@ func (r *evaluationReport) tell(out io.Writer) error {
 		fmt.Fprintf(table, "%s\t%s\t%d\t\n", class.Name, percent(class.IoU), class.Pixels)
 	}
 	table.Flush()
-	card, err := json.Marshal(r.Protocol)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "mIoU %s %%, pixels right %s %%, %d images of %s\nweights: %s\nprotocol: %s\n", percent(r.MIoU), percent(r.Accuracy), r.Images, r.Set, r.Weights, card)
-	return nil
+	_, err := fmt.Fprintf(out, "mIoU %s %%, pixels right %s %%, %d images of %s\nweights: %s\nprotocol: %s\n",
+		percent(r.MIoU), percent(r.Accuracy), r.Images, r.Set, r.Weights, r.Protocol)
+	return err
 }
 
 func percent(x *float64) string {
