@@ -60,7 +60,7 @@ TG_INLINE long tg_least(long a, long b) { return a < b ? a : b; }
 
 // tg_k_block is the size of k's blocks: equal but for the last, a multiple of 8.
 TG_INLINE int tg_k_block(long k) {
-  if (k <= TG_KC) return (int)k;
+  if (k <= TG_KC) return k < 1 ? 1 : (int)k;
   long blocks = tg_ceil_div(k, TG_KC);
   return (int)((tg_ceil_div(k, blocks) + 7) / 8 * 8);
 }
@@ -222,7 +222,7 @@ static __attribute__((unused)) void TG(gemm_run)(struct tg_pool *pool, const str
   for (r.col = 0; r.col < g->n; r.col += chunk) {
     r.cols = tg_least(chunk, g->n - r.col);
     TG(choose_tasks)(&r);
-    long packs = g->k ? tg_ceil_div(r.cols, TG_NR) * tg_ceil_div(g->k, tg_k_block(g->k)) : 0;
+    long packs = tg_ceil_div(r.cols, TG_NR) * tg_ceil_div(g->k, tg_k_block(g->k));
     tg_parallel(pool, (int)packs, (double)r.cols * g->k, TG(gemm_pack_task), &r);
     tg_parallel(pool, (int)(r.down * tg_ceil_div(r.cols, r.nt)), (double)g->m * r.cols * g->k / 16, TG(gemm_block_task), &r);
   }
