@@ -25,7 +25,7 @@ func (c *Confusion) Add(truth, found *LabelMap) error {
 		switch {
 		case t == Ignored:
 		case int(t) >= c.Classes:
-			return fmt.Errorf("label %d at (%d, %d), but there are classes 0 to %d; name more classes, or mark the pixel %d", t, i%truth.Width, i/truth.Width, c.Classes-1, Ignored)
+			return fmt.Errorf("label %d at (%d, %d), but there are classes 0 to %d", t, i%truth.Width, i/truth.Width, c.Classes-1)
 		default:
 			c.Counts[int(t)*c.Classes+int(found.Pix[i])]++
 		}

@@ -81,14 +81,19 @@ func (e *evaluation) take(sample Sample) error {
 	if !sample.Truth.fits(sample.Image) {
 		return fmt.Errorf("%s: labels of %dx%d for an image of %dx%d", sample.Name, sample.Truth.Width, sample.Truth.Height, sample.Image.Width, sample.Image.Height)
 	}
-	size := sample.Image.Width * sample.Image.Height
-	if len(e.waiting) > 0 && (sample.Image.Width != e.waiting[0].Image.Width || (len(e.waiting)+1)*size > batchPixels) {
+	if len(e.waiting) > 0 && !e.joins(sample.Image) {
 		if err := e.flush(); err != nil {
 			return err
 		}
 	}
 	e.waiting = append(e.waiting, sample)
 	return nil
+}
+
+// joins tells whether an image can go through the model with those that wait.
+func (e *evaluation) joins(image *dataset.Image) bool {
+	first := e.waiting[0].Image
+	return first.Width == image.Width && first.Height == image.Height && (len(e.waiting)+1)*image.Width*image.Height <= batchPixels
 }
 
 // flush segments and counts what waits.
@@ -103,7 +108,7 @@ func (e *evaluation) flush() error {
 	}
 	for i, sample := range e.waiting {
 		if err := e.confusion.Add(e.counted(sample.Truth), scores[i].Labels()); err != nil {
-			return fmt.Errorf("%s: %w", sample.Name, err)
+			return &SetError{sample.Name, err.Error(), fmt.Sprintf("name more classes, or mark what is not to be counted with %d", Ignored)}
 		}
 	}
 	e.done += len(e.waiting)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -60,7 +59,6 @@ with --zero-ignored. --classes names the classes from label 1 (or 0) on: names a
 	flags.BoolVar(&e.grounding.zeroIgnored, "zero-ignored", false, "label 0 of the truth is no class and not counted")
 	flags.StringVar(&e.require, "require", "", "a goal, such as miou>=0.24: exit code 3 when it is missed")
 	flags.BoolVar(&e.asJSON, "json", false, "one JSON object")
-	c.MarkFlagsMutuallyExclusive("baseline", "weights")
 	return c
 }
 
@@ -71,6 +69,9 @@ func (e *evaluating) run(c *cobra.Command, args []string) error {
 	}
 	if e.grounding.zeroIgnored && !e.grounding.noBackground {
 		return badInput("--zero-ignored: label 0 is the background; add --no-background")
+	}
+	if e.baseline != "" && e.grounding.weights != "" {
+		return badInput("--baseline stands instead of --weights; give one of them")
 	}
 	names, err := e.names(args[0])
 	if err != nil {
@@ -93,9 +94,10 @@ func (e *evaluating) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	if e.asJSON {
-		err = json.NewEncoder(c.OutOrStdout()).Encode(report)
+		err = plainJSON(c.OutOrStdout()).Encode(report)
 	} else {
 		err = report.tell(c.OutOrStdout())
+		fmt.Fprintf(c.ErrOrStderr(), "next: textground segment IMAGE --text \"fish, tree\", or a line to beat: textground eval world --baseline maskclip\n")
 	}
 	if err != nil {
 		return err

@@ -40,7 +40,6 @@ func (f *groundingFlags) add(c *cobra.Command) {
 	flags.Float64Var(&f.threshold, "threshold", 0, "score of the background, 0 to 1 (default: the run's)")
 	flags.BoolVar(&f.pamr, "pamr", false, "refine masks by the picture's edges (default: the run's choice)")
 	flags.Float64Var(&f.clipMix, "clip-mix", 0, "share of CLIP's own patch scores in the masks, 0 to 1 (default: the run's)")
-	c.MarkFlagsMutuallyExclusive("no-background", "threshold")
 }
 
 // grounder is a segmenter with what it stands on.
@@ -73,6 +72,9 @@ func (f *groundingFlags) open(c *cobra.Command) (*grounder, error) {
 type weightSource func(context.Context, *RunRecord, *assembly) (tcl.Weights, string, error)
 
 func (f *groundingFlags) openWith(c *cobra.Command, source weightSource) (*grounder, error) {
+	if f.noBackground && c.Flags().Changed("threshold") {
+		return nil, badInput("--threshold is the score of the background, which --no-background leaves out; give one of them")
+	}
 	record, file, err := f.runFile()
 	if err != nil {
 		return nil, err

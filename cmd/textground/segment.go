@@ -98,6 +98,8 @@ func (s *segmenting) run(c *cobra.Command, args []string) error {
 		}
 		var unusable *segment.SetError
 		switch err := s.picture(c.OutOrStdout(), g, classes, path); {
+		case errors.As(err, &unusable) && len(paths) == 1:
+			return badInput(err.Error())
 		case errors.As(err, &unusable):
 			bad++
 			fmt.Fprintf(c.ErrOrStderr(), "not segmented: %v\n", err)
@@ -107,6 +109,9 @@ func (s *segmenting) run(c *cobra.Command, args []string) error {
 	}
 	if bad > 0 {
 		return badInput(fmt.Sprintf("%d of %d pictures could not be used", bad, len(paths)))
+	}
+	if !s.asJSON {
+		fmt.Fprintf(c.ErrOrStderr(), "next: other words, another --threshold, --no-background or --pamr; how good the masks are: textground eval world\n")
 	}
 	return nil
 }
@@ -129,7 +134,7 @@ func (s *segmenting) picture(out io.Writer, g *grounder, classes *segment.Classe
 	}
 	if s.rle {
 		files = append(files, pictureFile{".rle.json", func(w io.Writer) error {
-			return json.NewEncoder(w).Encode(cocoMasks(path, labels, r.Classes, p.Background))
+			return plainJSON(w).Encode(cocoMasks(path, labels, r.Classes, p.Background))
 		}})
 	}
 	for _, f := range files {
@@ -140,9 +145,16 @@ func (s *segmenting) picture(out io.Writer, g *grounder, classes *segment.Classe
 		r.Files = append(r.Files, name)
 	}
 	if s.asJSON {
-		return json.NewEncoder(out).Encode(r)
+		return plainJSON(out).Encode(r)
 	}
 	return r.tell(out)
+}
+
+// plainJSON encodes without escaping what only web pages mind.
+func plainJSON(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
 }
 
 // pictureFile is one of the files that are written for a picture.
