@@ -165,7 +165,7 @@ func TestSegmentAndEvalRefuseWhatMakesNoSense(t *testing.T) {
 		"give one of them":          {"segment", picture, "--text", "cat", "--weights", weights, "--threshold", "0.3", "--no-background"},
 		"no run in":                 {"segment", picture, "--text", "cat"},
 		"--classes is missing":      {"eval", dir, "--weights", weights},
-		"label 16 at":               {"eval", dir, "--weights", weights, "--classes", "cat"},
+		"there are classes 0 to 1":  {"eval", dir, "--weights", weights, "--classes", "cat"},
 		"write miou>=FRACTION":      {"eval", "world", "--require", "iou>=2"},
 		"there is one baseline":     {"eval", "world", "--baseline", "resnet"},
 		"add --no-background":       {"eval", "world", "--zero-ignored"},
