@@ -205,7 +205,7 @@ func largest(labels *LabelMap, background bool) []int {
 	}
 	var list []int
 	for label, n := range counts {
-		if float64(n) >= leastNamed*float64(len(labels.Pix)) && label != Ignored && !(background && label == 0) {
+		if float64(n) >= leastNamed*float64(len(labels.Pix)) && label != Ignored && (label != 0 || !background) {
 			list = append(list, label)
 		}
 	}

@@ -31,7 +31,9 @@ func newModel(t testing.TB) (*tcl.Model, kernels.Device, *dataset.Tokenizer) {
 	model := must(tcl.NewModel(dev, config, tcl.PaperMethod(), clip, ground, tcl.ModelOptions{}))
 	t.Cleanup(func() {
 		model.Close()
-		dev.Close()
+		if err := dev.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 	return model, dev, dataset.NewTokenizer(must(dataset.OpenVocabulary(examples.WorldVocabulary)), config.Text.Context)
 }

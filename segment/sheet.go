@@ -119,7 +119,7 @@ func sheetEntries(rows []SheetRow, text SheetText) []entry {
 	}
 	var entries []entry
 	for label, name := range text.Names {
-		if seen[label] && !(text.Background && label == 0) {
+		if seen[label] && (label != 0 || !text.Background) {
 			entries = append(entries, entry{Colour(label, text.Background), name})
 		}
 	}
