@@ -1,0 +1,210 @@
+package cliptrain
+
+import (
+	"context"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+	"go.uber.org/goleak"
+
+	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/dataset"
+	"github.com/textground/textground/dataset/world"
+	"github.com/textground/textground/examples"
+	"github.com/textground/textground/kernels/devices"
+	"github.com/textground/textground/proto"
+	"github.com/textground/textground/store"
+	"github.com/textground/textground/tcl"
+)
+
+// smallRecipe is a training of moments on the real world: three pairs of steps, the first easy.
+func smallRecipe() *Recipe {
+	r := defaults()
+	r.Steps, r.Batch, r.Vocabulary = 4, 4, "builtin:world"
+	r.Vision = Vision{Image: 64, Patch: 8, Width: 16, Layers: 2, Heads: 2, Embed: 12}
+	r.Text = Text{Context: 16, Width: 16, Layers: 1, Heads: 2}
+	r.Data.World = &proto.World{Scenes: 32, Seed: 5, PerShard: 32}
+	r.Data.Augment = proto.Augment{Flip: 0.5, Shift: 1, ShiftStride: 8, Gain: 0.15}
+	r.Data.Holes = Holes{Chance: 0.5, Most: 0.6, Side: 2}
+	r.Easy = Easy{Steps: 2, Without: []string{"and", "with", "next", "near"}}
+	r.Loss = Loss{Patches: 1, Concepts: 0.5}
+	r.Concepts = Concepts{Phrases: []string{"a fish", "a tree", "red"}, Templates: []string{"here is {}", "{}"}}
+	r.Optimiser.WarmupSteps = 2
+	r.Evaluation = Evaluation{Scenes: 8, Seed: 6}
+	return &r
+}
+
+func worldTokenizer(t testing.TB, context int) *dataset.Tokenizer {
+	t.Helper()
+	v, err := dataset.OpenVocabulary(examples.WorldVocabulary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dataset.NewTokenizer(v, context)
+}
+
+func smallSet(t testing.TB, r *Recipe, tokenizer *dataset.Tokenizer) *Set {
+	t.Helper()
+	st, w := store.NewMem(), r.Data.World
+	if err := world.WriteShards(t.Context(), st, r.Data.Shards, world.Config{Scenes: w.Scenes, Size: world.Size, Seed: w.Seed}, w.PerShard, nil); err != nil {
+		t.Fatal(err)
+	}
+	set, err := ReadSet(t.Context(), st, r, tokenizer, hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func train(t testing.TB, r *Recipe, device string, threads, steps int) *Result {
+	t.Helper()
+	dev, err := devices.Open(device, threads)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer dev.Close()
+	tokenizer := worldTokenizer(t, r.Text.Context)
+	out, err := Train(t.Context(), dev, r, smallSet(t, r, tokenizer), tokenizer, steps, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestAnyNumberOfThreadsGivesTheSameBits(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	r := smallRecipe()
+	one := train(t, r, "auto", 1, 3)
+	for _, threads := range []int{1, 2, 3} {
+		if got := train(t, r, "auto", threads, 3); got.Digest != one.Digest {
+			t.Errorf("%d threads: digest %.12s, want %.12s", threads, got.Digest, one.Digest)
+		}
+	}
+	if fewer := train(t, r, "auto", 1, 2); fewer.Digest == one.Digest {
+		t.Error("a step more changed nothing")
+	}
+}
+
+func TestEveryWeightLearns(t *testing.T) {
+	r := smallRecipe()
+	tokenizer := worldTokenizer(t, r.Text.Context)
+	set := smallSet(t, r, tokenizer)
+	dev, err := devices.Open("auto", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	before, err := Start(dev, r, set, tokenizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := Train(t.Context(), dev, r, set, tokenizer, 3, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range before.Names() {
+		changed := false
+		for i, v := range before[name].Values {
+			changed = changed || v != after.Weights[name].Values[i]
+		}
+		if !changed {
+			t.Errorf("%s did not move", name)
+		}
+	}
+}
+
+func TestTheLossFallsOnFewPairs(t *testing.T) {
+	r := smallRecipe()
+	r.Steps, r.Easy.Steps, r.Optimiser.Rate = 40, 0, 5e-3
+	r.Data.Augment, r.Data.Holes = proto.Augment{}, Holes{Side: 2}
+	r.Data.World.Scenes = r.Batch
+	tokenizer := worldTokenizer(t, r.Text.Context)
+	dev, err := devices.Open("auto", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	var first, last float64
+	if _, err := Train(t.Context(), dev, r, smallSet(t, r, tokenizer), tokenizer, r.Steps, func(p Progress) {
+		if p.Step == 1 {
+			first = p.Class
+		}
+		last = p.Class
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if last > first/2 {
+		t.Errorf("the class token's loss went from %.3f to %.3f only", first, last)
+	}
+}
+
+func TestTheFileIsTheCLIPThatTrainedIt(t *testing.T) {
+	r := smallRecipe()
+	dev, err := devices.Open("ref", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	out := train(t, r, "ref", 1, 1)
+	data, err := Encode(r, out, DeviceClass(dev))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := safetensors.Read(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, clip, err := tcl.LoadCLIP("clip.safetensors", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg != out.Config {
+		t.Errorf("sizes %+v, want %+v", cfg, out.Config)
+	}
+	for _, key := range []string{KeyRecipe, KeyDeviceClass, KeyDigest, "held_out", "seed"} {
+		if file.Metadata[key] == "" {
+			t.Errorf("metadata without %q", key)
+		}
+	}
+	ground := tcl.InitialGrounder(cfg, clip, tcl.GrounderInit{Scale: 10, Bias: -2.5, Seed: 1})
+	model, err := tcl.NewModel(dev, cfg, tcl.PaperMethod(), clip, ground, tcl.ModelOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close()
+	tokens := [][]int32{worldTokenizer(t, 16).Encode("a red fish"), worldTokenizer(t, 16).Encode("a tree near a boat")}
+	texts, err := model.EmbedTexts(tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := tcl.NewPretrainer(dev, cfg, out.Weights, r.pretrainOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	f, err := p.Forward(make([]float32, r.Batch*3*64*64), tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range texts {
+		if v != f.Texts[i] {
+			t.Fatalf("text feature %d is %v in the model and %v in training", i, v, f.Texts[i])
+		}
+	}
+}
+
+func TestAStoppedTrainingSaysWhere(t *testing.T) {
+	r := smallRecipe()
+	tokenizer := worldTokenizer(t, r.Text.Context)
+	set := smallSet(t, r, tokenizer)
+	dev, err := devices.Open("auto", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = Train(ctx, dev, r, set, tokenizer, 4, func(p Progress) { cancel() })
+	if err == nil || err.Error() != "pre-training stopped after 1 steps: context canceled" {
+		t.Errorf("error %v", err)
+	}
+}
