@@ -92,7 +92,7 @@ func trainCLIP(c *cobra.Command, r *cliptrain.Recipe, f clipFlags) error {
 	if err := atomicfile.Write(f.out, data, 0o644); err != nil {
 		return err
 	}
-	return reportCLIP(c, f, out, class, time.Since(began))
+	return reportCLIP(c, r, f, out, class, time.Since(began))
 }
 
 // openPairs opens vocabulary and store, draws the recipe's world if need be, and reads the pairs.
@@ -125,11 +125,11 @@ func progressLine(p cliptrain.Progress, spent time.Duration) string {
 	return line
 }
 
-func reportCLIP(c *cobra.Command, f clipFlags, out *cliptrain.Result, class string, spent time.Duration) error {
+func reportCLIP(c *cobra.Command, r *cliptrain.Recipe, f clipFlags, out *cliptrain.Result, class string, spent time.Duration) error {
 	if f.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
-			"file": f.out, "step": out.Step, "params_sha256": out.Digest, "params_sha256_step_50": out.EarlyDigest,
-			"device_class": class, "held_out": out.Measured, "seconds": spent.Seconds()})
+			"file": f.out, "step": out.Step, cliptrain.KeyDigest: out.Digest, cliptrain.KeyEarlyDigest: out.EarlyDigest,
+			cliptrain.KeyRecipe: r.Digest(), cliptrain.KeyDeviceClass: class, "held_out": out.Measured, "seconds": spent.Seconds()})
 	}
 	fmt.Fprintf(c.OutOrStdout(), "%s after %d steps, parameters %s\n", f.out, out.Step, out.Digest)
 	return nil
