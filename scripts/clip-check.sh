@@ -13,7 +13,7 @@ said() { head -c 65536 "$weights" | grep -ao "\"$1\":\"[^\"]*\"" | head -n 1 | c
 # got KEY: a value of the training's result.
 got() { grep -o "\"$1\":\"[^\"]*\"" "$work/result" | cut -d '"' -f 4; }
 
-bin/textground clip train "$recipe" --steps 50 --out "$work/clip.safetensors" --store "file://${CLIP_STORE:-$work/store}" --json >"$work/result"
+bin/textground clip train "$recipe" --steps 50 --out "$work/clip.safetensors" --store "file://$work/store" --json >"$work/result"
 
 if [ "$(got recipe_sha256)" != "$(said recipe_sha256)" ]; then
 	echo "clip-check: $recipe is another recipe than that of $weights: train it again, or restore the recipe" >&2

@@ -81,8 +81,7 @@ func symmetric(images, texts rows, t targets, scale, weight float64) (loss, dsca
 			scores[i*m+j] = scale * dot(images.unit(i), texts.unit(j))
 		}
 	}
-	loss += crossEntropies(scores, grads, n, m, func(i, j int) int { return i*m + j }, func(i, j int) (bool, bool) { return t.right[i][j], t.ignored[i][j] })
-	loss += crossEntropies(scores, grads, m, n, func(j, i int) int { return i*m + j }, func(j, i int) (bool, bool) { return t.right[i][j], t.ignored[i][j] })
+	loss = direction{n, m, scores, grads, t, false}.crossEntropies() + direction{m, n, scores, grads, t, true}.crossEntropies()
 	for i := range n {
 		for j := range m {
 			g := weight * grads[i*m+j]
@@ -94,51 +93,84 @@ func symmetric(images, texts rows, t targets, scale, weight float64) (loss, dsca
 	return loss, dscale
 }
 
-// crossEntropies returns half the mean cross entropy of n softmaxes over m scores and adds its gradient to grads. at says
-// where score (i, j) lies.
-func crossEntropies(scores, grads []float64, n, m int, at func(i, j int) int, target func(i, j int) (right, ignored bool)) float64 {
-	rights := make([]int, n)
-	counted := 0
-	for i := range n {
-		for j := range m {
-			if right, _ := target(i, j); right {
-				rights[i]++
-			}
+// direction is one reading of the scores [images][texts]: n softmaxes over m scores, those of images or, transposed, those
+// of texts.
+type direction struct {
+	n, m          int
+	scores, grads []float64
+	targets       targets
+	transposed    bool
+}
+
+// place returns image and text of score j of softmax i, and where it lies.
+func (d direction) place(i, j int) (image, text, at int) {
+	if d.transposed {
+		return j, i, j*d.n + i
+	}
+	return i, j, i*d.m + j
+}
+
+func (d direction) right(i, j int) bool {
+	image, text, _ := d.place(i, j)
+	return d.targets.right[image][text]
+}
+
+// score returns score j of softmax i, minus infinity where it is ignored.
+func (d direction) score(i, j int) float64 {
+	image, text, at := d.place(i, j)
+	if d.targets.ignored[image][text] {
+		return math.Inf(-1)
+	}
+	return d.scores[at]
+}
+
+// rights counts the right answers of softmax i.
+func (d direction) rights(i int) int {
+	n := 0
+	for j := range d.m {
+		if d.right(i, j) {
+			n++
 		}
-		if rights[i] > 0 {
+	}
+	return n
+}
+
+// crossEntropies returns half the mean cross entropy of the softmaxes that have a right answer, and adds to grads.
+func (d direction) crossEntropies() float64 {
+	counted := 0
+	for i := range d.n {
+		if d.rights(i) > 0 {
 			counted++
 		}
 	}
 	loss := 0.0
-	for i := range n {
-		if rights[i] == 0 {
-			continue
+	for i := range d.n {
+		if rights := d.rights(i); rights > 0 {
+			loss += d.crossEntropy(i, 1/float64(rights), 0.5/float64(counted))
 		}
-		top, sum := math.Inf(-1), 0.0
-		for j := range m {
-			if _, ignored := target(i, j); !ignored {
-				top = max(top, scores[at(i, j)])
-			}
+	}
+	return loss
+}
+
+// crossEntropy returns weight times that of softmax i, whose right answers have the target share each, and adds to grads.
+func (d direction) crossEntropy(i int, share, weight float64) float64 {
+	top, sum := math.Inf(-1), 0.0
+	for j := range d.m {
+		top = max(top, d.score(i, j))
+	}
+	for j := range d.m {
+		sum += math.Exp(d.score(i, j) - top)
+	}
+	loss := 0.0
+	for j := range d.m {
+		s := d.score(i, j) - top
+		p := math.Exp(s) / sum
+		if d.right(i, j) {
+			loss += weight * share * (math.Log(sum) - s)
+			p -= share
 		}
-		for j := range m {
-			if _, ignored := target(i, j); !ignored {
-				sum += math.Exp(scores[at(i, j)] - top)
-			}
-		}
-		half, share := 0.5/float64(counted), 1/float64(rights[i])
-		for j := range m {
-			right, ignored := target(i, j)
-			if ignored {
-				continue
-			}
-			s := scores[at(i, j)] - top
-			p := math.Exp(s) / sum
-			if right {
-				loss += half * share * (math.Log(sum) - s)
-				p -= share
-			}
-			grads[at(i, j)] += half * p
-		}
+		_, _, at := d.place(i, j)
+		d.grads[at] += weight * p
 	}
 	return loss
 }

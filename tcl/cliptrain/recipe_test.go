@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/examples"
 	"github.com/textground/textground/proto"
 )
 
@@ -34,6 +36,20 @@ func TestTheCommittedRecipeIsValid(t *testing.T) {
 	other.Optimiser.Rate *= 2
 	if other.Digest() == r.Digest() {
 		t.Error("another rate has the same digest")
+	}
+}
+
+func TestTheCommittedWeightsAreThoseOfTheCommittedRecipe(t *testing.T) {
+	r, err := ParseRecipe("world-clip.yaml", []byte(exampleRecipe(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := safetensors.Read(examples.WorldCLIP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := file.Metadata[KeyRecipe]; said != r.Digest() {
+		t.Errorf("the weights come from recipe %.12s, but examples/world-clip.yaml is %.12s: train again or restore it", said, r.Digest())
 	}
 }
 
