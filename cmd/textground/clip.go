@@ -67,15 +67,15 @@ func trainCLIP(c *cobra.Command, r *cliptrain.Recipe, f clipFlags) error {
 		return badInput(fmt.Sprintf("--steps %d: the recipe has steps 1 to %d", f.steps, r.Steps))
 	}
 	ctx, began := c.Context(), time.Now()
-	tokenizer, set, err := openPairs(ctx, r)
-	if err != nil {
-		return err
-	}
 	dev, err := devices.Open(r.Device, r.Threads)
 	if err != nil {
 		return badInput(err.Error())
 	}
 	defer dev.Close()
+	tokenizer, set, err := openPairs(ctx, r)
+	if err != nil {
+		return err
+	}
 	out, err := cliptrain.Train(ctx, dev, r, set, tokenizer, f.steps, func(p cliptrain.Progress) {
 		if p.Step%100 == 0 || p.Measured != nil {
 			fmt.Fprintln(c.ErrOrStderr(), progressLine(p, time.Since(began)))

@@ -2,6 +2,8 @@ package cliptrain
 
 import (
 	"context"
+	"math"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -11,6 +13,7 @@ import (
 	"github.com/textground/textground/dataset"
 	"github.com/textground/textground/dataset/world"
 	"github.com/textground/textground/examples"
+	"github.com/textground/textground/internal/philox"
 	"github.com/textground/textground/kernels/devices"
 	"github.com/textground/textground/proto"
 	"github.com/textground/textground/store"
@@ -173,23 +176,46 @@ func TestTheFileIsTheCLIPThatTrainedIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer model.Close()
-	tokens := [][]int32{worldTokenizer(t, 16).Encode("a red fish"), worldTokenizer(t, 16).Encode("a tree near a boat")}
-	texts, err := model.EmbedTexts(tokens)
-	if err != nil {
-		t.Fatal(err)
-	}
 	p, err := tcl.NewPretrainer(dev, cfg, out.Weights, r.pretrainOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	f, err := p.Forward(make([]float32, r.Batch*3*64*64), tokens)
+	images := normals(philox.NewKey(9, philox.Test).Stream(0, 0, 0), r.Batch*3*world.Size*world.Size)
+	tokens := [][]int32{worldTokenizer(t, 16).Encode("a red fish"), worldTokenizer(t, 16).Encode("a tree near a boat")}
+	sameFeatures(t, p, model, images, tokens)
+}
+
+// sameFeatures compares text embeddings, and the cosines of all patches with them.
+func sameFeatures(t *testing.T, p *tcl.Pretrainer, model *tcl.Model, images []float32, tokens [][]int32) {
+	t.Helper()
+	f, err := p.Forward(images, tokens)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, v := range texts {
-		if v != f.Texts[i] {
-			t.Fatalf("text feature %d is %v in the model and %v in training", i, v, f.Texts[i])
+	patches, err := p.PatchFeatures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts, err := model.EmbedTexts(tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(texts, f.Texts) {
+		t.Error("text embeddings differ between training and model")
+	}
+	g, err := model.Ground(images, world.Size, world.Size, texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := model.Config().Vision.Embed
+	units, words, grid := newRows(patches, e), newRows(texts, e), g.GridRows*g.GridCols
+	for i := range units.count() {
+		for j := range words.count() {
+			got, want := float64(g.CLIP[(i/grid*words.count()+j)*grid+i%grid]), dot(units.unit(i), words.unit(j))
+			if math.Abs(got-want) > 1e-5 {
+				t.Fatalf("cosine of patch %d with text %d is %v in the model and %v in training", i, j, got, want)
+			}
 		}
 	}
 }
