@@ -46,7 +46,10 @@ sim: ## 20 000 seeds of the coordinator under faults
 proto: ## the run file's JSON Schema, from its Go types
 	$(GO) run ./internal/schema examples/run.schema.json
 
+clip-check: build ## 50 steps of the demo's CLIP again: must give the digest in the committed weights
+	scripts/clip-check.sh
+
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: help build demo test test-nocgo race lint bench digest vitb16 fuzz sim proto
+.PHONY: help build demo test test-nocgo race lint bench digest vitb16 fuzz sim proto clip-check
