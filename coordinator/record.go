@@ -60,7 +60,8 @@ type Status struct {
 	Committed       int            `json:"committed"`
 	Steps           int            `json:"steps"`
 	ImagesPerSecond float64        `json:"images_per_second"`
-	Why             string         `json:"why"` // the reason of the latest decision
+	Why             string         `json:"why"`     // the reason of the latest decision
+	Waiting         string         `json:"waiting"` // what the run waits for, and whom
 	Sealed          int            `json:"sealed"`
 	Time            string         `json:"time"`
 	Workers         []WorkerStatus `json:"workers"`
@@ -74,7 +75,7 @@ type WorkerStatus struct {
 	Lanes  []int  `json:"lanes"`
 	Device string `json:"device"`
 	Host   string `json:"host"`
-	Member bool   `json:"member"`
+	Role   string `json:"role"` // member, follower, ahead, leaving, refused, silent, failed
 	Doing  string `json:"doing"`
 }
 
@@ -151,3 +152,6 @@ func ReadStatus(dir string) (*Status, error) {
 	}
 	return &s, nil
 }
+
+// Member reports whether the worker takes part in committing steps.
+func (w WorkerStatus) Member() bool { return w.Role == "member" }

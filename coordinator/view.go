@@ -121,26 +121,15 @@ func (v *view) write() {
 
 func (v *view) status() Status {
 	s := Status{Run: v.c.Config.Run, Mode: string(v.last.Mode), Epoch: v.c.Machine.Epoch, PID: v.c.PID, Page: v.c.pageURL, Step: v.last.Step,
-		Committed: v.last.Committed, Steps: v.c.Machine.Steps, ImagesPerSecond: v.speed(), Why: v.why, Sealed: proto.Initial, Time: v.now(), Workers: []WorkerStatus{}}
+		Committed: v.last.Committed, Steps: v.c.Machine.Steps, ImagesPerSecond: v.speed(), Why: v.why, Waiting: v.c.machine.Waiting(), Sealed: proto.Initial, Time: v.now(), Workers: []WorkerStatus{}}
 	if m := v.sealedManifest(); m != nil {
 		s.Sealed = m.Step - 1
 	}
-	for _, r := range v.reports {
-		s.Workers = append(s.Workers, WorkerStatus{Name: r.Worker, PID: r.PID, Step: r.Applied, Lanes: leased(v.last.Leases, r.Worker), Device: r.Device, Host: r.Host,
-			Member: slices.Contains(v.last.Members, r.Worker), Doing: r.Doing})
+	for _, w := range v.c.machine.Workers() {
+		s.Workers = append(s.Workers, WorkerStatus{Name: w.Name, PID: w.PID, Step: w.Applied, Lanes: append([]int{}, w.Lanes...), Device: w.Device, Host: w.Host, Role: w.Role, Doing: w.Doing})
 	}
 	slices.SortFunc(s.Workers, func(a, b WorkerStatus) int { return compareNatural(a.Name, b.Name) })
 	return s
-}
-
-func leased(leases []proto.Lease, worker string) []int {
-	lanes := []int{}
-	for _, l := range leases {
-		if l.Worker == worker {
-			lanes = append(lanes, l.Lane)
-		}
-	}
-	return lanes
 }
 
 // compareNatural sorts worker-2 before worker-10.

@@ -28,11 +28,6 @@ func OnRetry(f func(Retry)) Option {
 	return func(o *options) { o.onRetry = f }
 }
 
-// Outage sets for how long failing calls are made again before the error is returned; a minute if not set.
-func Outage(d time.Duration) Option {
-	return func(o *options) { o.outage = d }
-}
-
 // WithClock replaces the clock that retries wait by.
 func WithClock(c Clock) Option {
 	return func(o *options) { o.clock = c }

@@ -67,9 +67,9 @@ func New(cfg Config) *Worker {
 	return w
 }
 
-// Run takes part in the run until the coordinator says that it is over (nil), ctx ends, or something fails; the error
-// is reported to the coordinator first, so that its cause is shown where the run was started. Ending ctx leaves the run
-// in good order: the lanes are given away first.
+// Run takes part in the run until the coordinator says that it is over, in whatever way (nil), ctx ends, or something fails
+// here; the error is reported to the coordinator first, so that its cause is shown where the run was started. Ending ctx
+// leaves the run in good order: the lanes are given away first.
 func (w *Worker) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -175,7 +175,8 @@ func (w *Worker) obey(ctx context.Context, o *proto.Orders) (over bool, err erro
 	case proto.Finished:
 		return true, nil
 	case proto.Stopped:
-		return true, fmt.Errorf("the run stopped: %s", o.Reason)
+		w.Log.Info("the run stopped", "reason", o.Reason)
+		return true, nil
 	case proto.Loading:
 		return false, w.load(ctx, o.Base)
 	}

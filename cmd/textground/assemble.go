@@ -40,7 +40,7 @@ func assemble(ctx context.Context, file *proto.RunFile) (*assembly, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(ctx, file.Store); err != nil {
+	if a.store, err = openStore(ctx, file.Store); err != nil {
 		return nil, err
 	}
 	if a.index, err = dataset.OpenIndex(ctx, a.store, file.Data.Shards); err != nil {
@@ -50,6 +50,14 @@ func assemble(ctx context.Context, file *proto.RunFile) (*assembly, error) {
 		return nil, err
 	}
 	return a, nil
+}
+
+// openStore opens a store that says on stderr when it tries again.
+func openStore(ctx context.Context, url string) (store.Store, error) {
+	log := newLog("store", os.Stderr)
+	return store.Open(ctx, url, store.OnRetry(func(r store.Retry) {
+		log.Warn("trying again", "operation", r.Operation, "key", r.Key, "in", r.Wait, "error", r.Err)
+	}))
 }
 
 // assembleModel opens what does not lie in the store.

@@ -72,7 +72,7 @@ func pickVictim(s *coordinator.Status, name string) (string, int, error) {
 	var candidates []coordinator.WorkerStatus
 	var names []string
 	for _, w := range s.Workers {
-		if w.Host == host && w.Member && (name == "" || w.Name == name) {
+		if w.Host == host && w.Member() && (name == "" || w.Name == name) {
 			candidates = append(candidates, w)
 		}
 		names = append(names, w.Name)

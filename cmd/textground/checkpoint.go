@@ -34,7 +34,7 @@ func openSealed(ctx context.Context, id string) (*sealedRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, record.File.Store)
+	st, err := openStore(ctx, record.File.Store)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func newCheckpointCopy() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			to, err := store.Open(c.Context(), args[1])
+			to, err := openStore(c.Context(), args[1])
 			if err != nil {
 				return err
 			}

@@ -19,7 +19,7 @@ func newData() *cobra.Command {
 	var url string
 	c := &cobra.Command{Use: "data", Short: "Shards of image-text pairs: draw, index, verify, look at"}
 	c.PersistentFlags().StringVar(&url, "store", "file://runs/store", "file://DIR or s3://BUCKET/PREFIX")
-	open := func(ctx context.Context) (store.Store, error) { return store.Open(ctx, url) }
+	open := func(ctx context.Context) (store.Store, error) { return openStore(ctx, url) }
 	c.AddCommand(newDataWorld(open), newDataIndex(open), newDataVerify(open), newDataShow(open))
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -60,13 +61,17 @@ stop, resume, measure mIoU against the true masks before and after, write pictur
 that the parameters are the same, bit for bit. Everything lies in one directory.`,
 		Example: "  textground demo\n  textground demo --require miou>=0.24",
 		RunE: func(c *cobra.Command, _ []string) error {
+			goal, err := parseGoal(require)
+			if err != nil {
+				return err
+			}
 			d.talk = c.ErrOrStderr()
 			report, err := d.run(c.Context())
 			if err != nil {
 				return err
 			}
 			d.tell(c.OutOrStdout(), report)
-			return report.check(require)
+			return report.check(goal)
 		},
 	}
 	c.Flags().StringVar(&d.dir, "demo-dir", "demo", "directory of everything the demo writes")
@@ -155,11 +160,13 @@ func (d *demo) undisturbed(ctx context.Context, report *demoReport) error {
 func (d *demo) train(ctx context.Context, record *RunRecord, steps, killAt int) (*coordinator.Result, error) {
 	flags := &trainFlags{steps: steps, page: "127.0.0.1:0"}
 	watching, stop := context.WithCancel(ctx)
-	defer stop()
+	var killer sync.WaitGroup
 	if killAt > 0 {
-		go d.killOne(watching, record.Run, killAt)
+		killer.Go(func() { d.killOne(watching, record.Run, killAt) })
 	}
 	result, err := carryOut(ctx, record, flags, d.talk)
+	stop()
+	killer.Wait()
 	if err == nil && ctx.Err() != nil {
 		err = context.Canceled
 	}
@@ -191,44 +198,29 @@ func (d *demo) killOne(ctx context.Context, run string, at int) {
 
 // measure evaluates the untrained and the trained grounder and writes the pictures.
 func (d *demo) measure(ctx context.Context, record *RunRecord, report *demoReport) error {
-	m, err := newMeasurer(&record.File)
+	m, err := newMeasurer(ctx, record)
 	if err != nil {
 		return err
 	}
 	defer m.close()
-	before, err := m.evaluate(ctx, m.assembly.initialState().Params, d.talk)
+	before, err := m.evaluate(ctx, m.before, d.talk)
 	if err != nil {
 		return err
 	}
-	sealed, err := sealedParameters(ctx, record)
-	if err != nil {
-		return err
-	}
-	after, err := m.evaluate(ctx, sealed, d.talk)
+	after, err := m.evaluate(ctx, m.after, d.talk)
 	if err != nil {
 		return err
 	}
 	report.Before, report.After = *before.MIoU, *after.MIoU
-	return m.pictures(report.Pictures, m.assembly.initialState().Params, sealed, report)
+	return m.pictures(report.Pictures, report)
 }
 
 // check compares with what was required: the digest always, the mIoU where asked.
-func (r *demoReport) check(require string) error {
+func (r *demoReport) check(g goal) error {
 	if !r.Equal {
 		return &goalError{fmt.Sprintf("the disturbed run came to other parameters (%.12s) than the undisturbed one (%.12s)", r.ParamsSHA256, r.Undisturbed)}
 	}
-	if require == "" {
-		return nil
-	}
-	name, bound, found := strings.Cut(require, ">=")
-	var least float64
-	if _, err := fmt.Sscanf(bound, "%g", &least); !found || name != "miou" || err != nil {
-		return badInput(fmt.Sprintf("--require %q: write miou>=NUMBER, such as miou>=0.24", require))
-	}
-	if r.After < least {
-		return &goalError{fmt.Sprintf("mIoU is %.3f, %.3f was required", r.After, least)}
-	}
-	return nil
+	return g.check(&r.After)
 }
 
 func (d *demo) tell(out io.Writer, r *demoReport) {

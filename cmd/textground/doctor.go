@@ -116,7 +116,7 @@ func checkRunsDir() check {
 
 func checkStore(c *cobra.Command, url string) check {
 	k := check{Check: "store " + url}
-	st, err := store.Open(c.Context(), url)
+	st, err := openStore(c.Context(), url)
 	if err == nil {
 		err = store.Probe(c.Context(), st)
 	}

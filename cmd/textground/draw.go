@@ -18,7 +18,7 @@ import (
 
 // openDrawn is assemble for the one who may draw the run's world first: the coordinator.
 func openDrawn(ctx context.Context, file *proto.RunFile, log hclog.Logger) (*assembly, error) {
-	st, err := store.Open(ctx, file.Store)
+	st, err := openStore(ctx, file.Store)
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (e *evaluating) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return goal.check(report.Result)
+	return goal.check(report.MIoU)
 }
 
 // open loads the weights, or makes those that the baseline starts from.
@@ -205,9 +205,9 @@ func parseGoal(text string) (goal, error) {
 	return goal{text, least}, nil
 }
 
-func (g goal) check(r *segment.Result) error {
-	if g.text != "" && (r.MIoU == nil || *r.MIoU < g.least) {
-		return &goalError{fmt.Sprintf("mIoU is %s %%, required is %s", percent(r.MIoU), g.text)}
+func (g goal) check(miou *float64) error {
+	if g.text != "" && (miou == nil || *miou < g.least) {
+		return &goalError{fmt.Sprintf("mIoU is %s %%, required is %s", percent(miou), g.text)}
 	}
 	return nil
 }

@@ -87,7 +87,12 @@ func (f *groundingFlags) openWith(c *cobra.Command, source weightSource) (*groun
 	if err != nil {
 		return nil, err
 	}
-	dev, err := devices.Open(f.device, f.threads)
+	return newGrounder(a, ground, origin, f.device, f.threads, f.protocol(c, file, a.config))
+}
+
+// newGrounder puts the weights on a device.
+func newGrounder(a *assembly, ground tcl.Weights, origin, device string, threads int, p segment.Protocol) (*grounder, error) {
+	dev, err := devices.Open(device, threads)
 	if err != nil {
 		return nil, badInput(err.Error())
 	}
@@ -96,8 +101,8 @@ func (f *groundingFlags) openWith(c *cobra.Command, source weightSource) (*groun
 		dev.Close()
 		return nil, err
 	}
-	g := &grounder{file: file, config: a.config, dev: dev, model: model, origin: origin}
-	if g.segmenter, err = segment.New(model, dev, a.tokenizer, f.protocol(c, file, a.config)); err != nil {
+	g := &grounder{file: a.file, config: a.config, dev: dev, model: model, origin: origin}
+	if g.segmenter, err = segment.New(model, dev, a.tokenizer, p); err != nil {
 		g.close()
 		return nil, badInput(err.Error())
 	}
@@ -119,13 +124,7 @@ func (f *groundingFlags) runFile() (*RunRecord, *proto.RunFile, error) {
 
 // protocol is the run's, changed by the flags that were given.
 func (f *groundingFlags) protocol(c *cobra.Command, file *proto.RunFile, config tcl.Config) segment.Protocol {
-	p := segment.PaperProtocol()
-	side := config.Vision.Image
-	p.ShortSide, p.Window, p.Stride = 2*side, 2*side, side
-	if file.Model.CLIP == "builtin:world" || file.Data.World != nil {
-		p = segment.WorldProtocol(side, 0)
-	}
-	p.Threshold, p.PAMR, p.CLIPMix = file.Evaluation.Threshold, file.Evaluation.PAMR, file.Evaluation.CLIPMix
+	p := runProtocol(file, config)
 	given := c.Flags().Changed
 	if given("threshold") {
 		p.Threshold = f.threshold
@@ -137,6 +136,18 @@ func (f *groundingFlags) protocol(c *cobra.Command, file *proto.RunFile, config 
 		p.CLIPMix = f.clipMix
 	}
 	p.Background, p.ZeroIgnored = !f.noBackground, f.zeroIgnored
+	return p
+}
+
+// runProtocol is how a run's masks are made where nothing else is asked for.
+func runProtocol(file *proto.RunFile, config tcl.Config) segment.Protocol {
+	p := segment.PaperProtocol()
+	side := config.Vision.Image
+	p.ShortSide, p.Window, p.Stride = 2*side, 2*side, side
+	if file.Model.CLIP == "builtin:world" || file.Data.World != nil {
+		p = segment.WorldProtocol(side, 0)
+	}
+	p.Threshold, p.PAMR, p.CLIPMix = file.Evaluation.Threshold, file.Evaluation.PAMR, file.Evaluation.CLIPMix
 	return p
 }
 

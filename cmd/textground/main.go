@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -74,12 +75,15 @@ type goalError struct{ text string }
 
 func (e *goalError) Error() string { return e.text }
 
+// lineBreaks are what a one-line error must not have.
+var lineBreaks = regexp.MustCompile(`\s*\n\s*`)
+
 // exitCode prints err, one line and then perhaps an excerpt, and returns the code for it.
 func exitCode(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(os.Stderr, "textground: %s\n", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
+	fmt.Fprintf(os.Stderr, "textground: %s\n", lineBreaks.ReplaceAllString(strings.TrimSpace(err.Error()), "; "))
 	var input *proto.InputError
 	if errors.As(err, &input) && input.Detail != "" {
 		fmt.Fprintln(os.Stderr, strings.TrimRight(input.Detail, "\n"))

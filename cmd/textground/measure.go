@@ -6,52 +6,35 @@ import (
 	"image/png"
 	"io"
 	"path/filepath"
-	"slices"
 
-	"github.com/textground/textground/checkpoint"
 	"github.com/textground/textground/dataset/world"
-	"github.com/textground/textground/kernels"
-	"github.com/textground/textground/kernels/devices"
-	"github.com/textground/textground/proto"
 	"github.com/textground/textground/segment"
-	"github.com/textground/textground/store"
 	"github.com/textground/textground/tcl"
 )
 
-// measurer grounds held-out scenes of the world with whatever parameters it is given.
+// measurer grounds the run's held-out scenes with the parameters before and after training.
 type measurer struct {
-	assembly  *assembly
-	dev       kernels.Device
-	model     *tcl.Model
-	segmenter *segment.Segmenter
-	classes   *segment.Classes
+	*grounder
+	classes       *segment.Classes
+	before, after []float32
 }
 
-func newMeasurer(file *proto.RunFile) (*measurer, error) {
-	a, err := assembleModel(file)
+func newMeasurer(ctx context.Context, record *RunRecord) (*measurer, error) {
+	a, err := assembleModel(&record.File)
 	if err != nil {
 		return nil, err
 	}
-	dev, err := devices.Open(firstOf(file.Device, "auto"), 0)
+	sealed, origin, err := sealedGrounder(ctx, record, a)
 	if err != nil {
 		return nil, err
 	}
-	m := &measurer{assembly: a, dev: dev}
-	if m.model, err = tcl.NewModel(dev, a.config, a.method(), a.clip, a.initialGrounder(), tcl.ModelOptions{}); err != nil {
+	g, err := newGrounder(a, sealed, origin, firstOf(record.File.Device, "auto"), 0, runProtocol(&record.File, a.config))
+	if err != nil {
 		return nil, err
 	}
-	protocol := segment.WorldProtocol(world.Size, file.Evaluation.Threshold)
-	protocol.PAMR, protocol.CLIPMix = file.Evaluation.PAMR, file.Evaluation.CLIPMix
-	if m.segmenter, err = segment.New(m.model, dev, a.tokenizer, protocol); err != nil {
-		return nil, err
-	}
-	m.classes, err = m.segmenter.Classes(segment.WorldClasses())
+	m := &measurer{grounder: g, before: a.initialState().Params, after: sealed.Flat(tcl.Trainables(a.config))}
+	m.classes, err = g.segmenter.Classes(segment.WorldClasses())
 	return m, err
-}
-
-func (m *measurer) close() {
-	m.model.Close()
-	m.dev.Close()
 }
 
 // evaluate measures mIoU over the run's held-out scenes.
@@ -59,7 +42,7 @@ func (m *measurer) evaluate(ctx context.Context, params []float32, talk io.Write
 	if err := m.model.SetParameters(params); err != nil {
 		return nil, err
 	}
-	e := m.assembly.file.Evaluation
+	e := m.file.Evaluation
 	count := newCounter(talk, "scenes", e.Scenes)
 	defer count.stop()
 	result, err := m.segmenter.Evaluate(ctx, segment.World(e.Seed, e.Scenes), m.classes, count.set)
@@ -76,9 +59,9 @@ const (
 )
 
 // pictures writes a sheet of scenes with true masks and masks before and after, and one scene as a JPEG to play with.
-func (m *measurer) pictures(dir string, before, after []float32, report *demoReport) error {
+func (m *measurer) pictures(dir string, report *demoReport) error {
 	var rows []segment.SheetRow
-	for sample, err := range segment.World(m.assembly.file.Evaluation.Seed, m.assembly.file.Evaluation.Scenes) {
+	for sample, err := range segment.World(m.file.Evaluation.Seed, m.file.Evaluation.Scenes) {
 		if err != nil {
 			return err
 		}
@@ -86,10 +69,10 @@ func (m *measurer) pictures(dir string, before, after []float32, report *demoRep
 			continue
 		}
 		row := segment.SheetRow{Image: sample.Image, Caption: sample.Caption, Truth: sample.Truth}
-		if row.Before, err = m.labels(before, sample); err != nil {
+		if row.Before, err = m.labels(m.before, sample); err != nil {
 			return err
 		}
-		if row.After, err = m.labels(after, sample); err != nil {
+		if row.After, err = m.labels(m.after, sample); err != nil {
 			return err
 		}
 		if rows = append(rows, row); len(rows) == sheetRows {
@@ -101,7 +84,7 @@ func (m *measurer) pictures(dir string, before, after []float32, report *demoRep
 	if err := writeFile(filepath.Join(dir, "masks.png"), func(w io.Writer) error { return png.Encode(w, segment.Sheet(rows, text)) }); err != nil {
 		return err
 	}
-	scene := world.Draw(m.assembly.file.Evaluation.Seed, world.EvalFirst)
+	scene := world.Draw(m.file.Evaluation.Seed, world.EvalFirst)
 	return writeFile(filepath.Join(filepath.Dir(dir), "scene.jpg"), func(w io.Writer) error {
 		_, err := w.Write(scene.JPEG())
 		return err
@@ -128,20 +111,4 @@ func nounsIn(truth *segment.LabelMap) int {
 		}
 	}
 	return len(seen)
-}
-
-// sealedParameters reads the parameters of a run's newest sound checkpoint.
-func sealedParameters(ctx context.Context, record *RunRecord) ([]float32, error) {
-	st, err := store.Open(ctx, record.File.Store)
-	if err != nil {
-		return nil, err
-	}
-	found, err := checkpoint.Latest(ctx, st, checkpoint.Lineage{Run: record.Run, Number: record.Lineage})
-	if err != nil {
-		return nil, err
-	}
-	if found.State == nil {
-		return nil, badInput(fmt.Sprintf("run %s has no checkpoint in %s yet", record.Run, st))
-	}
-	return slices.Concat(found.State.Params...), nil
 }

@@ -80,10 +80,16 @@ func (p *progress) lines(dir string, steps int, out io.Writer) {
 			page = s.Page
 			fmt.Fprintf(out, "live page %s\n", page)
 		}
-		if s.Committed+1 == last || time.Since(spoken) < plainEvery && s.Committed+1 < steps {
+		stands := s.Committed+1 == last
+		if stands && last == steps || time.Since(spoken) < plainEvery && (stands || s.Committed+1 < steps) {
 			return
 		}
-		last, spoken = s.Committed+1, time.Now()
+		spoken = time.Now()
+		if stands {
+			fmt.Fprintln(out, s.Waiting)
+			return
+		}
+		last = s.Committed + 1
 		fmt.Fprintf(out, "step %d / %d, %.1f images/s, %d workers\n", last, steps, s.ImagesPerSecond, countMembers(s))
 	})
 }
@@ -138,7 +144,7 @@ func (p *progress) every(d time.Duration, show func()) {
 func countMembers(s *coordinator.Status) int {
 	n := 0
 	for _, w := range s.Workers {
-		if w.Member {
+		if w.Member() {
 			n++
 		}
 	}

@@ -43,6 +43,7 @@ func newPs() *cobra.Command {
 
 func printStatus(w io.Writer, s *coordinator.Status) {
 	fmt.Fprintf(w, "run %s: %s, %d of %d steps committed, %.1f images/s, coordinator epoch %d (pid %d)\n", s.Run, s.Mode, s.Committed+1, s.Steps, s.ImagesPerSecond, s.Epoch, s.PID)
+	fmt.Fprintln(w, s.Waiting)
 	if s.Page != "" {
 		fmt.Fprintf(w, "page %s\n", s.Page)
 	}
@@ -50,8 +51,8 @@ func printStatus(w io.Writer, s *coordinator.Status) {
 	fmt.Fprintln(table, "WORKER\tPID\tSTEP\tLANES\tDEVICE\tDOING")
 	for _, k := range s.Workers {
 		doing := k.Doing
-		if !k.Member {
-			doing = "(no member) " + doing
+		if !k.Member() {
+			doing = fmt.Sprintf("(%s) %s", k.Role, doing)
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%s\t%s\n", k.Name, k.PID, k.Step, strings.Trim(fmt.Sprint(k.Lanes), "[]"), k.Device, doing)
 	}

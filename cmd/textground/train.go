@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/textground/textground/coordinator"
+	"github.com/textground/textground/kernels/devices"
 	"github.com/textground/textground/proto"
 )
 
@@ -193,33 +194,45 @@ func printResult(c *cobra.Command, r *coordinator.Result, asJSON bool) {
 // carryOut keeps a coordinator and the local workers alive until the run is over. Ending ctx seals and stops.
 func carryOut(ctx context.Context, record *RunRecord, f *trainFlags, talk io.Writer) (*coordinator.Result, error) {
 	dir := runPath(record.Run)
+	if err := usableDevice(record.File.Device); err != nil {
+		return nil, err
+	}
 	if err := prepareStart(record); err != nil {
 		return nil, err
 	}
-	log := hclog.New(&hclog.LoggerOptions{Name: "train", Output: openLog(dir, "train"), Level: hclog.Info})
-	s := newSupervisor(dir, log)
-	workersCtx, endWorkers := context.WithCancel(context.Background())
-	defer endWorkers()
+	s := newSupervisor(dir, hclog.New(&hclog.LoggerOptions{Name: "train", Output: openLog(dir, "train"), Level: hclog.Info}))
+	running, stop := context.WithCancel(ctx)
+	defer stop()
 	ended := make(chan error, 1)
-	s.keep(ctx, "coordinator", coordinatorArgs(record, f), coordinatorFailures, func(err error) { ended <- err })
+	s.keep(running, "coordinator", coordinatorArgs(record, f), coordinatorFailures, func(err error) { ended <- err })
 	if err := waitForBus(ctx, dir, ended); err != nil {
 		s.wait()
 		return nil, err
 	}
-	for i := range record.File.Workers {
-		name := fmt.Sprintf("worker-%d", i+1)
-		s.keep(workersCtx, name, workerArgs(record, name), workerFailures, func(err error) {
-			if err != nil && workersCtx.Err() == nil {
-				log.Error("a worker is not started again", "worker", name, "error", err)
-			}
-		})
+	allLost := func() {}
+	if f.listen == "" && record.File.NATS == "" {
+		allLost = stop // nobody else can join
 	}
+	crew := startWorkers(s, record, talk, allLost)
 	progress := watchProgress(dir, record.File.Steps, f.steps, talk)
 	err := <-ended
 	progress.stop()
-	endWorkers()
+	crew.end()
 	s.wait()
-	return finishedResult(dir, err, s)
+	result, err := finishedResult(dir, err)
+	if cause := crew.deserted(); cause != nil {
+		err = cause // what the coordinator says of it is a consequence
+	}
+	return result, err
+}
+
+// usableDevice refuses a device that no worker here could open.
+func usableDevice(name string) error {
+	dev, err := devices.Open(firstOf(name, "auto"), 1)
+	if err != nil {
+		return badInput(err.Error())
+	}
+	return dev.Close()
 }
 
 // prepareStart forgets how an earlier start ended.
@@ -275,7 +288,7 @@ func waitForBus(ctx context.Context, dir string, ended <-chan error) error {
 }
 
 // finishedResult reads what the coordinator wrote down last.
-func finishedResult(dir string, ended error, s *supervisor) (*coordinator.Result, error) {
+func finishedResult(dir string, ended error) (*coordinator.Result, error) {
 	data, err := os.ReadFile(filepath.Join(dir, coordinator.ResultFile))
 	if err != nil {
 		if ended == nil {

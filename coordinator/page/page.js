@@ -34,10 +34,10 @@ function row(cells, gone) {
 async function refresh() {
   const status = await (await fetch("status.json", { cache: "no-store" })).json();
   $("run").textContent = `textground · ${status.run}`;
-  $("line").textContent = `${status.mode}, step ${status.committed + 1} of ${status.steps}, ${status.images_per_second.toFixed(1)} images/s` + (status.why ? ` · ${status.why}` : "");
+  $("line").textContent = `${status.mode}, step ${status.committed + 1} of ${status.steps}, ${status.images_per_second.toFixed(1)} images/s` + (status.waiting ? ` · ${status.waiting}` : "");
   $("bar").value = (status.committed + 1) / status.steps;
   document.title = `${status.committed + 1}/${status.steps} ${status.run}`;
-  $("workers").replaceChildren(...status.workers.map((w) => row([w.name, w.pid, w.device, w.step, w.lanes.join(" "), w.doing], !w.member)));
+  $("workers").replaceChildren(...status.workers.map((w) => row([w.name, w.pid, w.device, w.step, w.lanes.join(" "), w.doing], w.role !== "member")));
 
   const metrics = await lines("metrics.jsonl");
   const steps = metrics.map((m) => m.step);

@@ -130,3 +130,26 @@ func TestAShardCutShortIsNamed(t *testing.T) {
 	truncate(t, filepath.Join(p.dir, "runs/store/shards/tiny/00001.tar"))
 	p.refused([]string{"00001.tar", "textground data index"}, "train", tinyFile(), "--page", "", "--workers", "1")
 }
+
+// A worker that cannot be started again is no reason to wait for ever: the run ends with the worker's own words.
+func TestARunWhoseLastWorkerGivesUpEndsWithTheCause(t *testing.T) {
+	p := newPlace(t)
+	c := p.start("train", tinyFile(), "--json", "--page", "", "--workers", "1", "--run", "deserted")
+	p.atStep("deserted", 2)
+	remove(t, filepath.Join(p.dir, "runs/store/shards/tiny/00001.tar"))
+	if code, _, stderr := p.run("chaos", "kill", "worker-1", "deserted"); code != 0 {
+		t.Fatalf("chaos kill: %s", stderr)
+	}
+	if code := c.wait(); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	for _, word := range []string{"worker-1 gives up", "no worker is left", "00001.tar"} {
+		if text := c.errs.String(); !strings.Contains(text, word) {
+			t.Errorf("nothing says %q:\n%s", word, text)
+		}
+	}
+}
+
+func TestADeviceThatIsNotThereIsRefusedBeforeAnythingStarts(t *testing.T) {
+	newPlace(t).refused([]string{`device "gpu" does not exist`, "did you mean"}, "train", tinyFile(), "--device", "gpu")
+}
