@@ -9,6 +9,9 @@ import (
 	"github.com/textground/textground/store"
 )
 
+// ErrNoShards says that there is nothing to index.
+var ErrNoShards = errors.New("no shard (*.tar)")
+
 // BuildIndex reads every shard under prefix once, in the order of their names, and writes their index. It is for shards
 // that others wrote; progress, which may be nil, hears the number of shards read and of all.
 func BuildIndex(ctx context.Context, st store.Store, prefix string, progress func(done, all int)) (*Index, error) {
@@ -46,7 +49,7 @@ func shardNames(ctx context.Context, st store.Store, prefix string) ([]string, e
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("no shard (*.tar) under %q in %s; give the directory that holds the shards", prefix, st)
+		return nil, fmt.Errorf("%w under %q in %s; give the prefix that holds the shards", ErrNoShards, prefix, st)
 	}
 	return names, nil
 }

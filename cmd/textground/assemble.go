@@ -9,7 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -52,12 +54,26 @@ func assemble(ctx context.Context, file *proto.RunFile) (*assembly, error) {
 	return a, nil
 }
 
-// openStore opens a store that says on stderr when it tries again.
+// openStore opens a store that says on stderr when it tries again. A place that cannot be opened is bad input.
 func openStore(ctx context.Context, url string) (store.Store, error) {
 	log := newLog("store", os.Stderr)
-	return store.Open(ctx, url, store.OnRetry(func(r store.Retry) {
+	st, err := store.Open(ctx, url, store.OnRetry(func(r store.Retry) {
 		log.Warn("trying again", "operation", r.Operation, "key", r.Key, "in", r.Wait, "error", r.Err)
 	}))
+	if err != nil && ctx.Err() == nil {
+		return nil, badInput(err.Error())
+	}
+	return st, err
+}
+
+// absoluteStore makes the place of a directory store independent of where the next command is typed.
+func absoluteStore(url string) (string, error) {
+	dir, isFile := strings.CutPrefix(url, "file://")
+	if !isFile && strings.Contains(url, "://") {
+		return url, nil
+	}
+	path, err := filepath.Abs(dir)
+	return "file://" + path, err
 }
 
 // assembleModel opens what does not lie in the store.

@@ -43,22 +43,34 @@ func openSealed(ctx context.Context, id string) (*sealedRun, error) {
 
 // manifest reads the checkpoint of step, or the newest for an empty text.
 func (r *sealedRun) manifest(ctx context.Context, step string) (*checkpoint.Manifest, error) {
-	if step == "" {
-		entries, err := checkpoint.List(ctx, r.store, r.lineage)
-		if err != nil {
-			return nil, err
+	n := 0
+	if step != "" {
+		var err error
+		if n, err = strconv.Atoi(step); err != nil || n < 1 {
+			return nil, badInput(fmt.Sprintf("%q is no number of steps; list them with: textground checkpoint ls %s", step, r.record.Run))
 		}
-		if len(entries) == 0 {
-			return nil, badInput(fmt.Sprintf("run %s has no checkpoint in %s yet", r.record.Run, r.store))
-		}
-		last := entries[len(entries)-1]
-		return last.Manifest, last.Problem
 	}
-	n, err := strconv.Atoi(step)
+	return r.at(ctx, n)
+}
+
+// at reads the checkpoint after n steps, or the newest for 0. One that was never sealed is bad input; one that is there and
+// damaged is not.
+func (r *sealedRun) at(ctx context.Context, n int) (*checkpoint.Manifest, error) {
+	entries, err := checkpoint.List(ctx, r.store, r.lineage)
 	if err != nil {
-		return nil, badInput(fmt.Sprintf("%q is no number of steps; list them with: textground checkpoint ls %s", step, r.record.Run))
+		return nil, err
 	}
-	return checkpoint.ReadManifest(ctx, r.store, r.lineage, n)
+	if len(entries) == 0 {
+		return nil, badInput(fmt.Sprintf("run %s has no checkpoint in %s yet", r.record.Run, r.store))
+	}
+	var steps []string
+	for i, e := range entries {
+		if e.Step == n || n == 0 && i == len(entries)-1 {
+			return e.Manifest, e.Problem
+		}
+		steps = append(steps, strconv.Itoa(e.Step))
+	}
+	return nil, badInput(fmt.Sprintf("run %s has no checkpoint of step %d; it has %s", r.record.Run, n, strings.Join(steps, ", ")))
 }
 
 func newCheckpointLs() *cobra.Command {

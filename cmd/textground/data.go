@@ -32,6 +32,9 @@ func newDataWorld(open opener) *cobra.Command {
 	c := &cobra.Command{
 		Use: "world PREFIX", Short: "Draw a synthetic captioned world into shards", Args: exactArg("the key prefix of the shards, such as shards/world"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := config.Check(); err != nil {
+				return badInput(err.Error())
+			}
 			st, err := open(c.Context())
 			if err != nil {
 				return err

@@ -94,7 +94,9 @@ func (d *demo) run(ctx context.Context) (*demoReport, error) {
 		return nil, err
 	}
 	d.file = file
-	file.Store = "file://" + filepath.Join(d.dir, "store")
+	if file.Store, err = absoluteStore(filepath.Join(d.dir, "store")); err != nil {
+		return nil, err
+	}
 	file.Workers = 2
 	if d.shuffled {
 		file.Data.Shards, file.Data.World.Shuffled = "shards/world-shuffled", true

@@ -65,7 +65,7 @@ func isBadInput(err error) bool {
 	if errors.As(err, &index) || errors.As(err, &shard) || errors.As(err, &samples) {
 		return true
 	}
-	for _, kind := range []error{store.ErrNoBucket, store.ErrDenied, store.ErrUnreachable, store.ErrNoSpace} {
+	for _, kind := range []error{store.ErrNoBucket, store.ErrDenied, store.ErrUnreachable, store.ErrNoSpace, dataset.ErrNoShards} {
 		if errors.Is(err, kind) {
 			return true
 		}

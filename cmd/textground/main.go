@@ -60,7 +60,40 @@ func newRoot() *cobra.Command {
 	add("daily", newDemo(), newTrain(), newResume(), newPs(), newSegment(), newEval(), newDoctor())
 	add("look", newProve(), newPlan(), newChaos(), newVerify(), newCheckpoint(), newData(), newVersion())
 	add("parts", newCoordinator(), newWorker(), newCLIP())
+	strict(root)
 	return root
+}
+
+// strict makes wrong words and wrong counts of arguments bad input, in every command alike: cobra prints help and succeeds
+// for an unknown verb of a group.
+func strict(c *cobra.Command) {
+	if c.HasSubCommands() && c.HasParent() {
+		c.Args = cobra.ArbitraryArgs
+		c.RunE = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			return badInput(fmt.Sprintf("%s has no command %q; it has %s", c.CommandPath(), args[0], strings.Join(verbs(c), ", ")))
+		}
+	} else if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return badInput(fmt.Sprintf("%v; usage: %s", err, c.UseLine()))
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		strict(sub)
+	}
+}
+
+func verbs(c *cobra.Command) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	return names
 }
 
 // usageError is bad input on the command line.

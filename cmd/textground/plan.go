@@ -21,7 +21,9 @@ func newPlan() *cobra.Command {
 			if err != nil {
 				return badInputUnlessTyped(err)
 			}
-			f.apply(file)
+			if err := f.apply(file); err != nil {
+				return err
+			}
 			a, err := openDrawn(c.Context(), file, newLog("plan", c.ErrOrStderr()))
 			if err != nil {
 				return err

@@ -116,43 +116,32 @@ func prove(ctx context.Context, record *RunRecord, from, to, threads int, talk i
 // load puts the model to the beginning of the stretch and returns the sealed state at its end. A record that cannot be read
 // any more is a difference, not a failure: it is what prove is there to find.
 func (p *proof) load(ctx context.Context, a *assembly, record *RunRecord, model *tcl.Model, from, to int) (*checkpoint.State, error) {
-	lineage := checkpoint.Lineage{Run: record.Run, Number: record.Lineage}
+	run := &sealedRun{record, a.store, checkpoint.Lineage{Run: record.Run, Number: record.Lineage}}
 	begin := a.initialState()
 	if from > 0 {
-		sealed, _, err := loadSealed(ctx, a, lineage, from)
+		sealed, _, err := run.load(ctx, from)
 		if err != nil {
 			return nil, p.orDifference(err)
 		}
 		begin = tcl.State{Params: slices.Concat(sealed.Params...), M1: slices.Concat(sealed.M1...), M2: slices.Concat(sealed.M2...)}
 	}
-	if to == 0 {
-		entries, err := checkpoint.List(ctx, a.store, lineage)
-		if err != nil {
-			return nil, err
-		}
-		if len(entries) == 0 {
-			return nil, badInput(fmt.Sprintf("run %s has no checkpoint yet; prove it after the first save", record.Run))
-		}
-		to = entries[len(entries)-1].Step
-	}
-	p.To = to
-	if from >= to {
-		return nil, badInput(fmt.Sprintf("--from %d must come before --to %d", from, to))
-	}
-	goal, manifest, err := loadSealed(ctx, a, lineage, to)
+	goal, manifest, err := run.load(ctx, to)
 	if err != nil {
 		return nil, p.orDifference(err)
 	}
-	p.Recorded = manifest.ParamsSHA256
+	if p.To, p.Recorded = manifest.Step, manifest.ParamsSHA256; from >= p.To {
+		return nil, badInput(fmt.Sprintf("--from %d must come before --to %d", from, p.To))
+	}
 	return goal, model.SetState(begin)
 }
 
-func loadSealed(ctx context.Context, a *assembly, l checkpoint.Lineage, step int) (*checkpoint.State, *checkpoint.Manifest, error) {
-	manifest, err := checkpoint.ReadManifest(ctx, a.store, l, step)
+// load reads and verifies the checkpoint after n steps, or the newest for 0.
+func (r *sealedRun) load(ctx context.Context, n int) (*checkpoint.State, *checkpoint.Manifest, error) {
+	manifest, err := r.at(ctx, n)
 	if err != nil {
-		return nil, nil, fmt.Errorf("checkpoint of step %d: %w", step, err)
+		return nil, nil, err
 	}
-	state, err := checkpoint.Load(ctx, a.store, manifest)
+	state, err := checkpoint.Load(ctx, r.store, manifest)
 	return state, manifest, err
 }
 

@@ -87,7 +87,9 @@ func newResume() *cobra.Command {
 			if err := refuseChangedFile(record); err != nil {
 				return err
 			}
-			f.apply(&record.File)
+			if err := f.apply(&record.File); err != nil {
+				return err
+			}
 			return runAndReport(c, record, &f)
 		},
 	}
@@ -114,11 +116,12 @@ func recordFor(c *cobra.Command, path string, f *trainFlags) (*RunRecord, error)
 			if changed := old.File.Changed(file); len(changed) > 0 {
 				return nil, changedError(id, changed)
 			}
-			f.apply(&old.File)
-			return old, nil
+			return old, f.apply(&old.File)
 		}
 	}
-	f.apply(file)
+	if err := f.apply(file); err != nil {
+		return nil, err
+	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -144,7 +147,12 @@ func changedError(id string, changed []string) error {
 }
 
 // apply lays environment and flags over the file.
-func (f *trainFlags) apply(file *proto.RunFile) {
+func (f *trainFlags) apply(file *proto.RunFile) (err error) {
+	for name, value := range map[string]int{"steps": f.steps, "workers": f.workers, "threads": f.threads} {
+		if value < 0 {
+			return badInput(fmt.Sprintf("--%s %d must not be negative", name, value))
+		}
+	}
 	for _, layer := range []struct {
 		into *string
 		from []string
@@ -166,6 +174,8 @@ func (f *trainFlags) apply(file *proto.RunFile) {
 	if f.threads > 0 {
 		file.Threads = f.threads
 	}
+	file.Store, err = absoluteStore(file.Store)
+	return err
 }
 
 // runAndReport carries the run out and prints what came of it.

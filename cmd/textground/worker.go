@@ -142,7 +142,7 @@ func joinBus(ctx context.Context, id, name, join string, log hclog.Logger) (*exc
 	}
 	local, err := readBusAddress(runPath(id))
 	if err != nil {
-		return nil, "", err
+		return nil, "", badInput(err.Error())
 	}
 	config := externalBus(id, name, local.URL, log)
 	if local.Token != "" {

@@ -22,7 +22,8 @@ type Config struct {
 	Shuffled bool `yaml:"shuffled"`
 }
 
-func (c Config) check() error {
+// Check refuses a world that cannot be drawn.
+func (c Config) Check() error {
 	if c.Scenes < 1 || c.Scenes > EvalFirst {
 		return fmt.Errorf("a world of %d scenes: give 1 to %d", c.Scenes, EvalFirst)
 	}
@@ -58,7 +59,7 @@ func (c Config) scene(i int) Scene {
 // WriteShards draws the scenes of cfg on all cores and writes them under prefix, scenesPerShard to a shard, the index
 // last. The bytes do not depend on the number of cores. progress, which may be nil, hears how many scenes are written.
 func WriteShards(ctx context.Context, st store.Store, prefix string, cfg Config, scenesPerShard int, progress func(done int)) error {
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		return err
 	}
 	if scenesPerShard < 1 {

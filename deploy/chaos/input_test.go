@@ -153,3 +153,31 @@ func TestARunWhoseLastWorkerGivesUpEndsWithTheCause(t *testing.T) {
 func TestADeviceThatIsNotThereIsRefusedBeforeAnythingStarts(t *testing.T) {
 	newPlace(t).refused([]string{`device "gpu" does not exist`, "did you mean"}, "train", tinyFile(), "--device", "gpu")
 }
+
+func TestARunGoesOnFromWhicheverDirectoryItIsResumed(t *testing.T) {
+	p := newPlace(t)
+	p.train("--workers", "1", "--run", "moved", "--steps", "4")
+	elsewhere := &place{t: t, dir: t.TempDir()}
+	c := elsewhere.start("resume", "moved", "--dir", filepath.Join(p.dir, "runs"), "--json", "--page", "")
+	mustEqualTruth(t, c.result())
+	if text := c.errs.String(); !strings.Contains(text, "going on from the state after step 3") {
+		t.Errorf("the run did not go on from its checkpoint:\n%s", text)
+	}
+}
+
+func TestWrongWordsAreRefusedInEveryCommand(t *testing.T) {
+	p := newPlace(t)
+	p.train("--workers", "1", "--run", "words", "--steps", "4")
+	p.refused([]string{"textground chaos has no command", "kill"}, "chaos", "explode")
+	p.refused([]string{"checkpoint has no command", "export"}, "checkpoint", "nope")
+	p.refused([]string{"data has no command", "index"}, "data", "nope")
+	p.refused([]string{"usage: textground checkpoint diff RUN STEP RUN STEP"}, "checkpoint", "diff", "a", "b")
+	p.refused([]string{"no checkpoint of step 3", "it has 4"}, "prove", "words", "--to", "3")
+	p.refused([]string{"no checkpoint of step 3", "it has 4"}, "checkpoint", "show", "words", "3")
+	p.refused([]string{"--from 4 must come before --to 4"}, "prove", "words", "--from", "4")
+	p.refused([]string{"--workers -2", "negative"}, "train", tinyFile(), "--workers", "-2")
+	p.refused([]string{"ftp://x", "s3://BUCKET/PREFIX"}, "train", tinyFile(), "--store", "ftp://x")
+	p.refused([]string{"no shard", "prefix that holds the shards"}, "data", "index", "nope")
+	p.refused([]string{"a world of 0 scenes"}, "data", "world", "w", "--scenes", "0")
+	p.refused([]string{"miou>=FRACTION"}, "demo", "--require", "mio>=3")
+}
