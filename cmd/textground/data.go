@@ -17,10 +17,10 @@ import (
 
 func newData() *cobra.Command {
 	var url string
-	c := &cobra.Command{Use: "data", Short: "Shards of image-text pairs: draw, index, verify, look at"}
+	c := &cobra.Command{Use: "data", Short: "Shards of image-text pairs: draw, index, verify, look at, learn a vocabulary"}
 	c.PersistentFlags().StringVar(&url, "store", "file://runs/store", "file://DIR or s3://BUCKET/PREFIX")
 	open := func(ctx context.Context) (store.Store, error) { return openStore(ctx, url) }
-	c.AddCommand(newDataWorld(open), newDataIndex(open), newDataVerify(open), newDataShow(open))
+	c.AddCommand(newDataWorld(open), newDataIndex(open), newDataVerify(open), newDataShow(open), newDataVocabulary(open))
 	return c
 }
 
@@ -164,5 +164,52 @@ func newDataShow(open opener) *cobra.Command {
 	c.Flags().StringVar(&out, "out", "sheet.png", "file to write")
 	c.Flags().IntVar(&from, "from", 0, "first sample")
 	c.Flags().IntVar(&count, "count", 24, "how many")
+	return c
+}
+
+func newDataVocabulary(open opener) *cobra.Command {
+	var out string
+	var size, captions int
+	c := &cobra.Command{
+		Use: "vocabulary PREFIX", Short: "Learn a byte-pair vocabulary from captions, in the format of CLIP's", Args: exactArg("the key prefix of the shards"),
+		Long: "Learn byte-pair merges from the captions of shards and write them in the format of CLIP's merges file, for model.vocabulary\nof a run file and for textground clip train. A size is 512 byte units, the merges, and 2 control tokens.",
+		RunE: func(c *cobra.Command, args []string) error {
+			if size < 515 {
+				return badInput(fmt.Sprintf("--size %d leaves no room for a merge; give at least 515", size))
+			}
+			st, err := open(c.Context())
+			if err != nil {
+				return err
+			}
+			ix, err := dataset.OpenIndex(c.Context(), st, args[0])
+			if err != nil {
+				return err
+			}
+			var failure error
+			learned := dataset.TrainVocabulary(func(yield func(string) bool) {
+				for id := range min(captions, ix.Samples()) {
+					sample, err := dataset.ReadSample(c.Context(), st, args[0], ix, dataset.SampleID(id))
+					if failure = err; err != nil || !yield(sample.Caption) {
+						return
+					}
+				}
+			}, size)
+			if failure != nil {
+				return failure
+			}
+			vocabulary, err := dataset.OpenVocabulary(learned)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(out, learned, 0o644); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%d ids in %s\n", vocabulary.Size(), out)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&out, "out", "vocabulary.txt", "file to write")
+	c.Flags().IntVar(&size, "size", 8192, "ids at most")
+	c.Flags().IntVar(&captions, "captions", 10000, "captions to learn from at most")
 	return c
 }

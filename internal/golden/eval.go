@@ -1,7 +1,6 @@
 package golden
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -40,11 +39,8 @@ type evalMetadata struct {
 
 func readEvalMetadata(f *safetensors.File) (evalMetadata, error) {
 	var m evalMetadata
-	if have := f.Metadata["format"]; have != format {
-		return m, fmt.Errorf("metadata: format is %q, but %q is understood", have, format)
-	}
-	if err := json.Unmarshal([]byte(f.Metadata["config"]), &m); err != nil {
-		return m, fmt.Errorf("metadata: config: %w", err)
+	if err := readConfig(f, &m); err != nil {
+		return m, err
 	}
 	if m.Eval.Rounded {
 		return m, fmt.Errorf("metadata: config: round_resized is set, but images stay in floating point here")

@@ -40,13 +40,21 @@ type metadata struct {
 	} `json:"optimiser"`
 }
 
+// readConfig reads the part of a golden's configuration that into asks for.
+func readConfig(f *safetensors.File, into any) error {
+	if have := f.Metadata["format"]; have != format {
+		return fmt.Errorf("metadata: format is %q, but %q is understood", have, format)
+	}
+	if err := json.Unmarshal([]byte(f.Metadata["config"]), into); err != nil {
+		return fmt.Errorf("metadata: config: %w", err)
+	}
+	return nil
+}
+
 func readMetadata(f *safetensors.File) (metadata, error) {
 	var m metadata
-	if have := f.Metadata["format"]; have != format {
-		return m, fmt.Errorf("metadata: format is %q, but %q is understood", have, format)
-	}
-	if err := json.Unmarshal([]byte(f.Metadata["config"]), &m); err != nil {
-		return m, fmt.Errorf("metadata: config: %w", err)
+	if err := readConfig(f, &m); err != nil {
+		return m, err
 	}
 	if m.Phase != 1 && m.Phase != 2 {
 		return m, fmt.Errorf("metadata: phase is %d, but 1 or 2 is understood", m.Phase)

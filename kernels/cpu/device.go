@@ -9,7 +9,6 @@ package cpu
 import "C"
 
 import (
-	"fmt"
 	"unsafe"
 
 	"github.com/textground/textground/kernels"
@@ -46,55 +45,11 @@ func (d *device) Free(ts ...kernels.Tensor) {
 	}
 }
 
-func (d *device) Upload(t kernels.Tensor, src any) {
-	switch src := src.(type) {
-	case []float32:
-		upload(t, src)
-	case []float64:
-		upload(t, src)
-	case []int32:
-		upload(t, src)
-	case []uint64:
-		upload(t, src)
-	default:
-		panic(fmt.Sprintf("cpu: upload of a %T", src))
-	}
-}
+func (d *device) Upload(t kernels.Tensor, src any) { kernels.HostUpload(t, src) }
 
 func (d *device) Download(dst any, t kernels.Tensor) error {
-	switch dst := dst.(type) {
-	case []float32:
-		download(dst, t)
-	case []float64:
-		download(dst, t)
-	case []int32:
-		download(dst, t)
-	case []uint64:
-		download(dst, t)
-	default:
-		panic(fmt.Sprintf("cpu: download into a %T", dst))
-	}
+	kernels.HostDownload(dst, t)
 	return nil
-}
-
-func upload[T float32 | float64 | int32 | uint64](t kernels.Tensor, src []T) {
-	if len(src) != t.Len() {
-		panic(fmt.Sprintf("cpu: upload of %d values to %v", len(src), t.Shape))
-	}
-	dst := kernels.Host[T](t)
-	for r := range t.Rows() {
-		copy(dst[r*t.Stride:][:t.Cols()], src[r*t.Cols():])
-	}
-}
-
-func download[T float32 | float64 | int32 | uint64](dst []T, t kernels.Tensor) {
-	if len(dst) != t.Len() {
-		panic(fmt.Sprintf("cpu: download of %v into %d values", t.Shape, len(dst)))
-	}
-	src := kernels.Host[T](t)
-	for r := range t.Rows() {
-		copy(dst[r*t.Cols():][:t.Cols()], src[r*t.Stride:])
-	}
 }
 
 // Sync has nothing to wait for.

@@ -49,55 +49,11 @@ func (d *device) ResetPeak()   { d.peak = d.live }
 func (d *device) Sync() error  { return nil }
 func (d *device) Close() error { return nil }
 
-func (d *device) Upload(t kernels.Tensor, src any) {
-	switch src := src.(type) {
-	case []float32:
-		upload(t, src)
-	case []float64:
-		upload(t, src)
-	case []int32:
-		upload(t, src)
-	case []uint64:
-		upload(t, src)
-	default:
-		panic(fmt.Sprintf("ref: upload of a %T", src))
-	}
-}
+func (d *device) Upload(t kernels.Tensor, src any) { kernels.HostUpload(t, src) }
 
 func (d *device) Download(dst any, t kernels.Tensor) error {
-	switch dst := dst.(type) {
-	case []float32:
-		download(dst, t)
-	case []float64:
-		download(dst, t)
-	case []int32:
-		download(dst, t)
-	case []uint64:
-		download(dst, t)
-	default:
-		panic(fmt.Sprintf("ref: download into a %T", dst))
-	}
+	kernels.HostDownload(dst, t)
 	return nil
-}
-
-func upload[T number](t kernels.Tensor, src []T) {
-	if len(src) != t.Len() {
-		panic(fmt.Sprintf("ref: upload of %d values to %v", len(src), t.Shape))
-	}
-	dst := matrixOf[T](t)
-	for r := range dst.rows {
-		copy(dst.row(r), src[r*dst.cols:])
-	}
-}
-
-func download[T number](dst []T, t kernels.Tensor) {
-	if len(dst) != t.Len() {
-		panic(fmt.Sprintf("ref: download of %v into %d values", t.Shape, len(dst)))
-	}
-	src := matrixOf[T](t)
-	for r := range src.rows {
-		copy(dst[r*src.cols:], src.row(r))
-	}
 }
 
 func (d *device) Zero(t kernels.Tensor) {
