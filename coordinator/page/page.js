@@ -46,13 +46,13 @@ async function refresh() {
     [steps, pick("total"), pick("tcl_v"), pick("tcl_f"), metrics.map((m) => m.losses.area_pos + m.losses.area_neg)]);
 
   const evals = await lines("evaluations.jsonl");
-  draw("miou", [{ label: "mIoU %", stroke: "#2f6f9f", width: 2, points: { show: true } }], [evals.map((e) => e.step), evals.map((e) => 100 * e.miou)]);
+  $("evaluations").hidden = evals.length === 0;
+  if (evals.length > 0) draw("miou", [{ label: "mIoU %", stroke: "#2f6f9f", width: 2, points: { show: true } }], [evals.map((e) => e.step), evals.map((e) => 100 * e.miou)]);
   const last = evals.findLast((e) => e.picture);
   if (last) {
     const src = `pictures/${last.picture}`;
     if (!$("scene").src.endsWith(src)) $("scene").src = src;
-    $("scene").hidden = false;
-    $("noscene").hidden = true;
+    $("picture").hidden = false;
   }
 
   const journal = await lines("journal.jsonl");
