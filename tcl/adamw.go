@@ -73,28 +73,48 @@ func (o Optimiser) settings(p Parameter) run {
 	return r
 }
 
-// Apply updates the parameters from the gradient summed over all lanes and returns its norm before clipping. A gradient
-// that is not finite is refused and changes nothing. Every worker that applies the same bits holds the same bits after.
-func (m *Model) Apply(reduced []float32, phase int, r Rates) (norm float64, err error) {
+// Applied is what an update came to.
+type Applied struct {
+	GradNorm float64 // of the reduced gradient, before clipping
+	Digest   string  // of the parameters after it, as Model.Digest gives it
+	Gauges   Gauges  // after it
+}
+
+// Apply updates the parameters from the gradient summed over all lanes. Every worker that applies the same bits holds the
+// same bits after. It enqueues everything, the digest included, and waits once.
+//
+// So a gradient that is not finite is found only after it has done its harm: the error says so, and whoever gets it ends or
+// calls SetState. Workers never come here with one, as each lane's gradient and the sum are looked through on their way.
+func (m *Model) Apply(reduced []float32, phase int, r Rates) (Applied, error) {
 	t := m.training
 	if len(reduced) != m.GradientLen(phase) {
-		return 0, fmt.Errorf("update: %d gradients, but phase %d wants %d", len(reduced), phase, m.GradientLen(phase))
+		return Applied{}, fmt.Errorf("update: %d gradients, but phase %d wants %d", len(reduced), phase, m.GradientLen(phase))
 	}
 	grads := t.grads.View(m.layout.offset(phase), len(reduced))
 	m.dev.Upload(grads, reduced)
 	m.dev.SquaredNorm(t.squared, grads)
-	var squared [1]float64
-	if err := m.dev.Download(squared[:], t.squared); err != nil {
-		return 0, fmt.Errorf("gradient norm: %w", err)
-	}
-	norm = math.Sqrt(squared[0])
-	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return norm, fmt.Errorf("update: the norm of the reduced gradient is %v", norm)
-	}
 	for _, run := range m.options.Optimiser.runs(m.layout, phase) {
 		m.update(run, r)
 	}
-	return norm, nil
+	m.dev.BlockDigests(m.blocks, m.params)
+	return m.applied()
+}
+
+// applied waits for an update and reads what it came to; only the first read has anything to wait for.
+func (m *Model) applied() (a Applied, err error) {
+	var squared [1]float64
+	if err := m.dev.Download(squared[:], m.training.squared); err != nil {
+		return Applied{}, fmt.Errorf("gradient norm: %w", err)
+	}
+	a.GradNorm = math.Sqrt(squared[0])
+	if math.IsNaN(a.GradNorm) || math.IsInf(a.GradNorm, 0) {
+		return a, fmt.Errorf("update: the norm of the reduced gradient is %v, and the parameters are spoilt", a.GradNorm)
+	}
+	if a.Digest, err = m.readDigest(); err != nil {
+		return a, err
+	}
+	a.Gauges, err = m.Gauges()
+	return a, err
 }
 
 func (m *Model) update(u run, r Rates) {

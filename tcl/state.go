@@ -63,6 +63,11 @@ func (m *Model) SetParameters(flat []float32) error {
 // 64 KiB of the flat parameters of both phases.
 func (m *Model) Digest() (string, error) {
 	m.dev.BlockDigests(m.blocks, m.params)
+	return m.readDigest()
+}
+
+// readDigest waits for block digests that are enqueued.
+func (m *Model) readDigest() (string, error) {
 	blocks := make([]uint64, m.blocks.Len())
 	if err := m.dev.Download(blocks, m.blocks); err != nil {
 		return "", fmt.Errorf("parameter digest: %w", err)

@@ -2,6 +2,7 @@ package tcl
 
 import (
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -138,14 +139,14 @@ func stateOf(t *testing.T, m *Model) State {
 
 func apply(t *testing.T, m *Model, grads []float32, phase int, r Rates) float64 {
 	t.Helper()
-	norm, err := m.Apply(grads, phase, r)
+	applied, err := m.Apply(grads, phase, r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return norm
+	return applied.GradNorm
 }
 
-func TestAGradientThatIsNotFiniteIsRefusedAndChangesNothing(t *testing.T) {
+func TestAGradientThatIsNotFiniteIsAnError(t *testing.T) {
 	s := newScene(t, 121)
 	m := s.model(t, fastest(t), 1)
 	before := stateOf(t, m)
@@ -154,12 +155,41 @@ func TestAGradientThatIsNotFiniteIsRefusedAndChangesNothing(t *testing.T) {
 		grads[17] = bad
 		_, err := m.Apply(grads, 1, Rates{Rate: 1, Count: 1})
 		wantError(t, err, "norm")
+		if err := m.SetState(before); err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+func TestAGradientOfTheWrongLengthIsRefusedAndChangesNothing(t *testing.T) {
+	m := newScene(t, 122).model(t, fastest(t), 1)
+	before := stateOf(t, m)
 	_, err := m.Apply(make([]float32, 3), 1, Rates{Rate: 1, Count: 1})
 	wantError(t, err, "3 gradients")
 	after := stateOf(t, m)
 	if !slices.Equal(before.Params, after.Params) || !slices.Equal(before.M1, after.M1) {
 		t.Error("the state changed")
+	}
+}
+
+func TestAnUpdateKnowsItsDigestAndGauges(t *testing.T) {
+	m := newScene(t, 123).model(t, fastest(t), 1)
+	grads := make([]float32, m.GradientLen(2))
+	fill(grads, 1e-3)
+	applied, err := m.Apply(grads, 2, Rates{Rate: 1e-2, Count: 1, BlockCount: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := m.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gauges, err := m.Gauges()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if applied.Digest != digest || !reflect.DeepEqual(applied.Gauges, gauges) {
+		t.Errorf("%+v, but afterwards the digest is %s and the gauges %+v", applied, digest, gauges)
 	}
 }
 

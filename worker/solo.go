@@ -44,9 +44,9 @@ func (s *Solo) Step(ctx context.Context, step int) (losses []float64, norm float
 	if err != nil {
 		return nil, 0, err
 	}
-	norm, err = s.Model.Apply(sum.values, s.Schedule.Phase(step), s.Schedule.Rates(step))
+	applied, err := s.Model.Apply(sum.values, s.Schedule.Phase(step), s.Schedule.Rates(step))
 	s.gradients.spare = append(s.gradients.spare, sum.values)
-	return sum.tail, norm, err
+	return sum.tail, applied.GradNorm, err
 }
 
 func (s *Solo) texts(ctx context.Context, step int) ([]float32, error) {

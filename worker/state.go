@@ -64,7 +64,7 @@ func (w *Worker) load(ctx context.Context, base *proto.Base) error {
 		return fmt.Errorf("load the state of step %d: %w", base.Step, err)
 	}
 	w.loaded = base
-	return w.hold(base.Step, proto.Update{})
+	return w.holdNew(base.Step)
 }
 
 // loadSealed reads the checkpoint of the state after step: checkpoints count committed steps, of which that is the last.
@@ -80,15 +80,23 @@ func (w *Worker) loadSealed(ctx context.Context, step int) (tcl.State, error) {
 	return tcl.State{Params: slices.Concat(sealed.Params...), M1: slices.Concat(sealed.M1...), M2: slices.Concat(sealed.M2...)}, nil
 }
 
-// hold reports that the model holds the state after step.
-func (w *Worker) hold(step int, update proto.Update) error {
+// holdNew is hold for a state that came from elsewhere and whose digest is not known yet.
+func (w *Worker) holdNew(step int) error {
 	digest, err := w.Model.Digest()
 	if err != nil {
 		return fmt.Errorf("digest after step %d: %w", step, err)
 	}
-	w.applied, w.digest = step, digest
-	w.report(func(r *proto.Report) { r.Applied, r.Digest, r.Update, r.Doing = step, digest, update, "" })
+	w.hold(step, digest, proto.Update{})
 	return nil
+}
+
+// hold reports that the model holds the state after step.
+func (w *Worker) hold(step int, digest string, update proto.Update) {
+	w.applied, w.digest = step, digest
+	bad := w.Loader.BadSamples()
+	w.report(func(r *proto.Report) {
+		r.Applied, r.Digest, r.Update, r.Doing, r.BadSamples = step, digest, update, "", bad
+	})
 }
 
 // follow gets the worker to the open step: it copies a peer's state if it has none, and applies what it missed.
@@ -141,7 +149,7 @@ func (w *Worker) finishFetch() error {
 		return fmt.Errorf("state of step %d from %s: %w", f.copy.Step, f.peer, err)
 	}
 	w.missed = false
-	if err := w.hold(f.copy.Step, proto.Update{}); err != nil {
+	if err := w.holdNew(f.copy.Step); err != nil {
 		return err
 	}
 	if w.digest != f.copy.Digest {

@@ -328,17 +328,15 @@ func (w *Worker) apply(s *step) (bool, error) {
 	}
 	w.doing("apply", -1)
 	fault.Point("before-apply", s.number)
-	norm, err := w.Model.Apply(reduced.Float32, rates.Phase, tcl.Rates{Rate: math.Float64frombits(rates.RateBits), Count: rates.Count, BlockCount: rates.BlockCount})
+	applied, err := w.Model.Apply(reduced.Float32, rates.Phase, tcl.Rates{Rate: math.Float64frombits(rates.RateBits), Count: rates.Count, BlockCount: rates.BlockCount})
 	if err != nil {
 		return false, fmt.Errorf("step %d, update: %w", s.number, err)
 	}
 	fault.Point("after-apply", s.number)
-	gauges, err := w.Model.Gauges()
-	if err != nil {
-		return false, fmt.Errorf("step %d: %w", s.number, err)
-	}
 	w.endStep()
-	return true, w.hold(s.number, proto.Update{GradNorm: norm, Scale: gauges.Scale, Bias: gauges.Bias, Gates: gauges.Gates})
+	g := applied.Gauges
+	w.hold(s.number, applied.Digest, proto.Update{GradNorm: applied.GradNorm, Scale: g.Scale, Bias: g.Bias, Gates: g.Gates})
+	return true, nil
 }
 
 func (w *Worker) doing(what string, lane int) {

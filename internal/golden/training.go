@@ -266,11 +266,11 @@ func (t *training) update(count int, reduced []float32, normName, prefix string)
 	if err := t.compareRate(count, rates.Rate); err != nil {
 		return err
 	}
-	norm, err := t.model.Apply(reduced, t.Phase, rates)
+	applied, err := t.model.Apply(reduced, t.Phase, rates)
 	if err != nil {
 		return err
 	}
-	if err := t.compareGradient(normName, []float64{norm}); err != nil {
+	if err := t.compareGradient(normName, []float64{applied.GradNorm}); err != nil {
 		return err
 	}
 	state, err := t.model.State()
