@@ -154,7 +154,9 @@ func (c *Coordinator) loop(ctx context.Context) error {
 			event = core.StopAsked{Reason: "interrupted"}
 		}
 		if r, ok := event.(core.Reported); ok {
-			c.view.report(r.Report)
+			if err := c.view.report(r.Report); err != nil {
+				return err
+			}
 		}
 		for _, action := range c.machine.Handle(event) {
 			if err := c.carryOut(action); err != nil {
@@ -196,6 +198,7 @@ func (c *Coordinator) carryOut(action core.Action) error {
 		return c.view.note(a)
 	case core.Finish:
 		c.finish, c.finished = &a, c.Now()
+		return c.view.tellAllBadSamples()
 	default:
 		panic(fmt.Sprintf("coordinator: unknown action %T", action))
 	}

@@ -77,6 +77,8 @@ type WorkerStatus struct {
 	Host   string `json:"host"`
 	Role   string `json:"role"` // member, follower, ahead, leaving, refused, silent, failed
 	Doing  string `json:"doing"`
+
+	BadSamples map[string]int `json:"bad_samples,omitempty"` // left out so far, by reason
 }
 
 func namedLosses(sum []float64) map[string]float64 {

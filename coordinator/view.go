@@ -18,6 +18,7 @@ type view struct {
 	last    proto.Orders
 	why     string
 	reports map[string]proto.Report
+	bad     badSamples
 	commits []time.Time // of the latest steps, for the speed
 	latest  Metrics
 	dirty   bool
@@ -34,15 +35,16 @@ const (
 )
 
 func newView(c *Coordinator) view {
-	return view{c: c, losses: &lossBook{}, reports: map[string]proto.Report{}}
+	return view{c: c, losses: &lossBook{}, reports: map[string]proto.Report{}, bad: badSamples{told: map[string]int{}}}
 }
 
-func (v *view) report(r proto.Report) {
+func (v *view) report(r proto.Report) error {
 	if old, ok := v.reports[r.Worker]; ok && old.Instance == r.Instance && old.Sequence >= r.Sequence {
-		return
+		return nil
 	}
 	v.reports[r.Worker] = r
 	v.dirty = true
+	return v.tellBadSamples(r, 2*v.bad.told[r.Instance])
 }
 
 func (v *view) orders(o proto.Orders, why string) {
@@ -126,7 +128,7 @@ func (v *view) status() Status {
 		s.Sealed = m.Step - 1
 	}
 	for _, w := range v.c.machine.Workers() {
-		s.Workers = append(s.Workers, WorkerStatus{Name: w.Name, PID: w.PID, Step: w.Applied, Lanes: append([]int{}, w.Lanes...), Device: w.Device, Host: w.Host, Role: w.Role, Doing: w.Doing})
+		s.Workers = append(s.Workers, WorkerStatus{Name: w.Name, PID: w.PID, Step: w.Applied, Lanes: append([]int{}, w.Lanes...), Device: w.Device, Host: w.Host, Role: w.Role, Doing: w.Doing, BadSamples: v.reports[w.Name].BadSamples})
 	}
 	slices.SortFunc(s.Workers, func(a, b WorkerStatus) int { return compareNatural(a.Name, b.Name) })
 	return s

@@ -137,6 +137,8 @@ type Report struct {
 	SaveFailed string         `json:"save_failed,omitempty"` // why a volume of that save could not be written
 	Failed     string         `json:"failed,omitempty"`      // the error that ends this worker, the first cause
 	Leaving    bool           `json:"leaving,omitempty"`     // asked to go (SIGTERM): give its lanes away at once
+
+	BadSamples map[string]int `json:"bad_samples,omitempty"` // samples that this worker's loader left out so far, by reason
 }
 
 // EncodeRates and DecodeRates carry the rates of a step beside its reduced gradient: together they are the log that a

@@ -15,11 +15,12 @@ import (
 type reporter struct {
 	mu     sync.Mutex
 	report proto.Report
+	bad    func() map[string]int // what the loader left out
 	log    hclog.Logger
 }
 
 func newReporter(cfg Config) *reporter {
-	return &reporter{log: cfg.Log, report: proto.Report{
+	return &reporter{log: cfg.Log, bad: cfg.Loader.BadSamples, report: proto.Report{
 		Worker: cfg.Name, Instance: cfg.Instance, Class: cfg.Class, Device: cfg.Device, PID: cfg.PID, Host: cfg.Host,
 		Applied: proto.NoStep, Step: proto.NoStep, Saved: proto.NoStep,
 	}}
@@ -48,6 +49,7 @@ func (r *reporter) start(bus *exchange.Bus) (stop func()) {
 func (r *reporter) change(bus *exchange.Bus, alter func(*proto.Report)) {
 	r.mu.Lock()
 	alter(&r.report)
+	r.report.BadSamples = r.bad()
 	r.report.Sequence++
 	r.mu.Unlock()
 	r.send(bus)

@@ -93,10 +93,7 @@ func (w *Worker) holdNew(step int) error {
 // hold reports that the model holds the state after step.
 func (w *Worker) hold(step int, digest string, update proto.Update) {
 	w.applied, w.digest = step, digest
-	bad := w.Loader.BadSamples()
-	w.report(func(r *proto.Report) {
-		r.Applied, r.Digest, r.Update, r.Doing, r.BadSamples = step, digest, update, "", bad
-	})
+	w.report(func(r *proto.Report) { r.Applied, r.Digest, r.Update, r.Doing = step, digest, update, "" })
 }
 
 // follow gets the worker to the open step: it copies a peer's state if it has none, and applies what it missed.
