@@ -49,7 +49,13 @@ proto: ## the run file's JSON Schema, from its Go types
 clip-check: build ## 50 steps of the demo's CLIP again: must give the digest in the committed weights
 	scripts/clip-check.sh
 
+kernels: ## compile the CUDA kernels with nvcc 13.0 from PyPI into kernels/cuda/bin (no toolkit, no GPU needed)
+	$(GO) run ./internal/nvcc
+
+kernels-check: ## compile them again and want the committed bytes, no spills, and the tensor-core instructions
+	$(GO) run ./internal/nvcc -check
+
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: help build demo test test-nocgo race lint bench digest vitb16 fuzz sim proto clip-check
+.PHONY: help build demo test test-nocgo race lint bench digest vitb16 fuzz sim proto clip-check kernels kernels-check
