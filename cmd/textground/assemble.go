@@ -6,11 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/hashicorp/go-hclog"
@@ -176,23 +174,4 @@ func (a *assembly) loader(ahead int, log hclog.Logger) *dataset.Loader {
 	return dataset.NewLoader(dataset.LoaderConfig{Store: a.store, Prefix: a.file.Data.Shards, Index: a.index, Plan: a.plan, Tokenizer: a.tokenizer,
 		Augment: dataset.AugmentConfig(a.file.Data.Augment), ImageSize: a.config.Vision.Image, Seed: a.file.Seed,
 		CacheBytes: 1 << 30, Ahead: ahead, Threads: 1, Log: log.Named("loader")})
-}
-
-// deviceClass names what must be equal for equal bits: this very binary, which stands for sources and compilers, the
-// instruction set or card, and the image decoder.
-func deviceClass(device string) (string, error) {
-	path, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%s/%s/%s/jpeg-go", hex.EncodeToString(h.Sum(nil))[:12], runtime.GOARCH, device), nil
 }

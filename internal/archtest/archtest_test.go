@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/textground/textground"
 )
 
 const module = "github.com/textground/textground/"
@@ -14,7 +16,7 @@ const module = "github.com/textground/textground/"
 // layer gives each package a height; a package may import only packages strictly below its own. Packages of one height
 // do not know each other, so coordinator and worker never meet but in proto.
 var layer = map[string]int{
-	"cmd/textground": 9, "internal/schema": 9, "deploy/chaos": 9,
+	"cmd/textground": 9, "internal/schema": 9, "internal/nvcc": 9, "deploy/chaos": 9,
 	"internal/golden": 8,
 	"coordinator":     7, "worker": 7, "segment": 7, "coordinator/sim": 7,
 	"tcl/cliptrain": 6,
@@ -22,11 +24,12 @@ var layer = map[string]int{
 	"exchange": 4, "dataset": 4, "checkpoint": 4,
 	"checkpoint/safetensors": 3, "store/storetest": 3, "kernels/kerneltest": 3, "kernels/devices": 3,
 	"kernels/cpu": 2, "kernels/ref": 2,
-	"proto": 1, "store": 1, "kernels": 1, "internal/ftfy": 1,
-	"internal/philox": 0, "internal/fault": 0, "internal/atomicfile": 0, "internal/archtest": 0, "examples": 0,
+	"proto": 1, "store": 1, "kernels": 1, "internal/ftfy": 1, "internal/buildid": 1,
+	"internal/philox": 0, "internal/fault": 0, "internal/atomicfile": 0, "internal/archtest": 0, "examples": 0, ".": 0,
 }
 
-// homes are the libraries that few packages may import: one, but for the two readers of YAML files.
+// homes are the libraries that few packages may import: one, but for the two readers of YAML files, and for host tensors,
+// which stand at the edges: kernels has tensors of its own, and nothing between the edges needs any.
 var homes = map[string][]string{
 	"github.com/nats-io/nats.go":        {"exchange"},
 	"github.com/nats-io/nats-server/v2": {"exchange"},
@@ -68,6 +71,29 @@ func TestTheCoreKnowsNoClockNoNetworkNoChance(t *testing.T) {
 	for _, imported := range packages(t)["coordinator/core"] {
 		if slices.Contains([]string{"net", "os", "math/rand", "math/rand/v2", "crypto/rand", "sync", "context"}, imported) {
 			t.Errorf("coordinator/core imports %s: it is a pure machine", imported)
+		}
+	}
+}
+
+// carriers move bytes whose digests are compared on arrival, so no number depends on them.
+var carriers = []string{"checkpoint", "checkpoint/safetensors", "store", "internal/fault"}
+
+func TestWhateverComputesIsInTheBuildID(t *testing.T) {
+	imports := packages(t)
+	seen := map[string]bool{}
+	for waiting := []string{"worker", "kernels/devices"}; len(waiting) > 0; waiting = waiting[1:] {
+		dir := waiting[0]
+		if seen[dir] || slices.Contains(carriers, dir) {
+			continue
+		}
+		seen[dir] = true
+		if files, err := fs.Glob(textground.Sources(), dir+"/*.go"); err != nil || len(files) == 0 {
+			t.Errorf("a worker computes with package %s, which is not embedded by sources.go: two builds with different numbers would be of one device class", dir)
+		}
+		for _, imported := range imports[dir] {
+			if inside, ours := strings.CutPrefix(imported, module); ours {
+				waiting = append(waiting, inside)
+			}
 		}
 	}
 }

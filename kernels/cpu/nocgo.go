@@ -15,3 +15,6 @@ func Open(threads int) (kernels.Device, error) {
 
 // InstructionSets returns none.
 func InstructionSets() []string { return nil }
+
+// Compiler returns "": there is no C code in this binary.
+func Compiler() string { return "" }
