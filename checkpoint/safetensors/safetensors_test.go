@@ -130,7 +130,7 @@ func TestNonFiniteWeightsAreRefusedOnlyWhenAsked(t *testing.T) {
 				t.Fatalf("%s: %v", how, err)
 			}
 			var broken *Error
-			if err := f.CheckFinite(); !errors.As(err, &broken) || broken.Rule != RuleFinite || !strings.Contains(err.Error(), `"w"`) || !strings.Contains(err.Error(), "element 2") {
+			if err := f.CheckFinite(""); !errors.As(err, &broken) || broken.Rule != RuleFinite || !strings.Contains(err.Error(), `"w"`) || !strings.Contains(err.Error(), "element 2") {
 				t.Errorf("%s: %v gave %v", how, bad, err)
 			}
 		}

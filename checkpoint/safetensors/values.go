@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Float32s returns a tensor's values, row-major. F32 comes bit by bit, F16 and BF16 are widened exactly; F64 and integers
@@ -124,9 +125,13 @@ func (t Tensor) refuse(wanted string) error {
 	return fmt.Errorf("safetensors: tensor %q is %s and has no %s", t.Name, t.DType, wanted)
 }
 
-// CheckFinite refuses NaN and infinities anywhere in the file, naming the first tensor and element. Integers pass.
-func (f *File) CheckFinite() error {
+// CheckFinite refuses NaN and infinities in the tensors whose names begin with prefix, naming the first tensor and element.
+// Integers pass.
+func (f *File) CheckFinite(prefix string) error {
 	for _, t := range f.Tensors {
+		if !strings.HasPrefix(t.Name, prefix) {
+			continue
+		}
 		full, err := f.Tensor(t.Name)
 		if err != nil {
 			return err

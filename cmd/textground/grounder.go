@@ -159,7 +159,7 @@ func readGrounder(path string, config tcl.Config) (tcl.Weights, error) {
 	}
 	parsed, err := safetensors.Read(data)
 	if err != nil {
-		return nil, badInput(fmt.Sprintf("--weights %s: %v; it is no whole safetensors file", path, err))
+		return nil, badInput(fmt.Sprintf("--weights %s: %v; it is no whole safetensors file, copy it again", path, err))
 	}
 	ground, err := tcl.LoadGrounder(path, parsed, config)
 	if err != nil {

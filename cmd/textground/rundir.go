@@ -11,6 +11,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/textground/textground/coordinator"
 	"github.com/textground/textground/internal/atomicfile"
 	"github.com/textground/textground/proto"
 )
@@ -96,6 +97,17 @@ func chooseRun(id string) (*RunRecord, error) {
 		return nil, badInput(fmt.Sprintf("no run in %s; start one with: textground train examples/tiny.yaml", runsDir))
 	}
 	return runs[0], nil
+}
+
+// forgetRefused removes the directory of a run that was refused before it began, so that the latest run is one to go on with.
+func forgetRefused(dir string, err error) {
+	_, statErr := os.Stat(filepath.Join(dir, coordinator.JournalFile))
+	if err == nil || codeOf(err) != exitBadInput || !errors.Is(statErr, fs.ErrNotExist) {
+		return
+	}
+	os.RemoveAll(filepath.Join(dir, "logs"))
+	os.Remove(filepath.Join(dir, recordFile))
+	os.Remove(dir) // stays where it holds anything else
 }
 
 func nearestRun(id string) string {

@@ -183,6 +183,7 @@ func runAndReport(c *cobra.Command, record *RunRecord, f *trainFlags) error {
 	talk := c.ErrOrStderr()
 	fmt.Fprintf(talk, "run %s in %s\n", record.Run, runPath(record.Run))
 	result, err := carryOut(c.Context(), record, f, talk)
+	forgetRefused(runPath(record.Run), err)
 	if result != nil {
 		printResult(c, result, f.asJSON)
 	}

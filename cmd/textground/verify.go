@@ -34,11 +34,11 @@ func newVerify() *cobra.Command {
 				}
 				file, err := safetensors.Read(data)
 				if err != nil {
-					return badInput(fmt.Sprintf("golden file %s: %v", name, err))
+					return badInput(fmt.Sprintf("golden file %s: %v; it is no whole safetensors file, copy it again", name, err))
 				}
 				report, err := golden.Replay(name, file, dev)
 				if err != nil {
-					return err
+					return badInput(fmt.Sprintf("golden file %v; take the file as its reference wrote it (docs/goldens.md)", err))
 				}
 				switch {
 				case asJSON:

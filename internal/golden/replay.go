@@ -1,6 +1,7 @@
 package golden
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/textground/textground/checkpoint/safetensors"
@@ -12,8 +13,9 @@ import (
 // tensor that is off is in the report. What kind of golden it is shows in the tensors it has.
 func Replay(name string, f *safetensors.File, dev kernels.Device) (*Report, error) {
 	r := &Report{File: name, Device: dev.Name()}
-	var err error
+	err := f.CheckFinite("in.")
 	switch {
+	case err != nil:
 	case f.Has("in.gumbel_u"):
 		err = replayTraining(r, f, dev)
 	case f.Has("in.eval_image"):
@@ -22,6 +24,9 @@ func Replay(name string, f *safetensors.File, dev kernels.Device) (*Report, erro
 		err = replayResize(r, f, dev)
 	default:
 		err = fmt.Errorf("no kind of golden file that is known: it has neither in.gumbel_u (training) nor in.eval_image (inference) nor cases in its metadata (resizing)")
+	}
+	if err == nil && len(r.Groups) == 0 {
+		err = errors.New("it has inputs, but nothing to compare their results with")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
