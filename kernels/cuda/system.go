@@ -1,0 +1,37 @@
+package cuda
+
+// Precision says what the tensor cores are fed with.
+type Precision uint8
+
+// The precisions.
+const (
+	BFloat16 Precision = iota // operands of long sums rounded to bfloat16, sums in float32
+	Float32                   // float32 throughout, without tensor cores: for verification
+)
+
+func (p Precision) String() string {
+	if p == Float32 {
+		return "float32"
+	}
+	return "bf16"
+}
+
+// LeastSM is the oldest compute capability that has kernels, times ten: 8.0, the A100.
+const LeastSM = 80
+
+// System is what the driver of this machine says.
+type System struct {
+	Driver  string   // path of the driver library
+	CUDA    string   // the CUDA version it is for, such as "13.0"
+	Missing []string // entry points that it lacks, none of which are needed
+	Cards   []Card
+}
+
+// Card is one device of the machine.
+type Card struct {
+	Index       int
+	Name        string // as the driver has it
+	SM          int    // compute capability times ten
+	Free, Total int64  // bytes of memory
+	Kernels     string // which kernels run on it: "portable", "Hopper", or why none do
+}
