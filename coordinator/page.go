@@ -15,7 +15,7 @@ import (
 var pageFiles embed.FS
 
 // runFiles are the files of the run's directory that the page may read.
-var runFiles = []string{"status.json", MetricsFile, JournalFile, EvaluationsFile}
+var runFiles = []string{StatusFile, MetricsFile, JournalFile, EvaluationsFile}
 
 // servePage serves the live page of the run in dir on addr until the returned function is called. The page only reads.
 // A listener on loopback answers only requests whose Host is a loopback name, so that no web site can read it through
@@ -41,7 +41,7 @@ func pageHandler(dir string) http.Handler {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { serveRunFile(w, r, filepath.Join(dir, name)) })
 	}
 	mux.HandleFunc("GET /pictures/{name}", func(w http.ResponseWriter, r *http.Request) {
-		serveRunFile(w, r, filepath.Join(dir, "pictures", filepath.Base(r.PathValue("name"))))
+		serveRunFile(w, r, filepath.Join(dir, picturesDir, filepath.Base(r.PathValue("name"))))
 	})
 	return loopbackOnly(mux)
 }

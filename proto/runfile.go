@@ -113,11 +113,11 @@ type Checkpoint struct {
 	Keep  int   `yaml:"keep"`
 }
 
-// Evaluation measures mIoU on held-out scenes of the world.
+// Evaluation measures mIoU on held-out scenes of the world: a few on the way, all of them when asked to.
 type Evaluation struct {
 	Scenes    int     `yaml:"scenes"`
 	Seed      uint64  `yaml:"seed"`
-	Every     int     `yaml:"every" jsonschema:"description=also while training every so many steps; 0 for never"`
+	Every     int     `yaml:"every" jsonschema:"description=also on the way: the first checkpoint at or after every multiple of so many steps; 0 for never; needs data.world"`
 	Threshold float64 `yaml:"threshold" jsonschema:"description=score of the background"`
 	PAMR      bool    `yaml:"pamr"`
 	CLIPMix   float64 `yaml:"clip_mix"`

@@ -66,6 +66,9 @@ func (r *RunFile) rules() []rule {
 		{"loss.prior", !(r.Loss.Prior >= 0 && r.Loss.Prior <= 1), "loss.prior must lie in 0..1"},
 		{"checkpoint.every", r.Checkpoint.Every < 0, "checkpoint.every must not be negative"},
 		{"checkpoint.keep", r.Checkpoint.Keep < 1, "checkpoint.keep must be at least 1"},
+		{"evaluation.scenes", r.Evaluation.Scenes < 1, "evaluation.scenes must be at least 1"},
+		{"evaluation.every", r.Evaluation.Every < 0, "evaluation.every must not be negative; 0 is never"},
+		{"evaluation.every", r.Evaluation.Every > 0 && r.Data.World == nil, "evaluation.every measures on scenes of data.world, which this run file does not have; leave it out and measure checkpoints with: textground eval"},
 		{"workers", r.Workers < 1 || r.Workers > MaxLanes, "workers must be at least 1; for a coordinator alone use: textground coordinator"},
 		{"threads", r.Threads < 0, "threads must not be negative"},
 	}

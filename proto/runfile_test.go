@@ -29,6 +29,8 @@ func TestBadRunFilesNamePlaceAndMend(t *testing.T) {
 		"duplicate key": {"seed: 3", "seed: 3\nseed: 4", "x.yaml:3:1: ", "^"},
 		"negative rate": {"window: 30", "window: 30\noptimiser: {rate: -1}", "optimiser.rate must be positive", "^"},
 		"anchor bomb":   {"seed: 3", "seed: &a 3", "anchors and aliases are not allowed", ""},
+		"no evaluation": {"seed: 3", "seed: 3\nevaluation: {scenes: 0}", "evaluation.scenes must be at least 1", "^"},
+		"no held-out":   {"data:\n  world: {scenes: 60, seed: 1, per_shard: 20}\n", "evaluation: {every: 5}\ndata:\n", "x.yaml:10:21: evaluation.every measures on scenes of data.world", "^"},
 		"zero workers":  {"seed: 3", "seed: 3\nworkers: 0", "workers must be at least 1", "^"},
 	} {
 		t.Run(name, func(t *testing.T) {

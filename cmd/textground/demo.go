@@ -17,8 +17,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/textground/textground/coordinator"
+	"github.com/textground/textground/dataset/world"
 	"github.com/textground/textground/examples"
 	"github.com/textground/textground/proto"
+	"github.com/textground/textground/tcl"
 )
 
 // demo is the whole system, once round, with everything under one directory.
@@ -147,7 +149,7 @@ func (d *demo) disturbed(ctx context.Context, report *demoReport) error {
 func (d *demo) undisturbed(ctx context.Context, report *demoReport) error {
 	return d.phase("train once more, one worker, undisturbed", func() error {
 		record := &RunRecord{Run: report.Run + "-alone", Started: time.Now(), Source: "examples/world.yaml", File: *d.file}
-		record.File.Workers = 1
+		record.File.Workers, record.File.Evaluation.Every = 1, 0
 		result, err := d.train(ctx, record, 0, 0)
 		if err != nil {
 			return err
@@ -200,21 +202,53 @@ func (d *demo) killOne(ctx context.Context, run string, at int) {
 
 // measure evaluates the untrained and the trained grounder and writes the pictures.
 func (d *demo) measure(ctx context.Context, record *RunRecord, report *demoReport) error {
-	m, err := newMeasurer(ctx, record)
+	m, err := newMeasurer(record, 0)
 	if err != nil {
 		return err
 	}
 	defer m.close()
-	before, err := m.evaluate(ctx, m.before, d.talk)
+	sealed, _, err := sealedGrounder(ctx, record, m.config)
 	if err != nil {
 		return err
 	}
-	after, err := m.evaluate(ctx, m.after, d.talk)
+	after := sealed.Flat(tcl.Trainables(m.config))
+	if report.Before, err = d.evaluate(ctx, m, m.before); err != nil {
+		return err
+	}
+	if report.After, err = d.evaluate(ctx, m, after); err != nil {
+		return err
+	}
+	return d.pictures(m, after, report)
+}
+
+func (d *demo) evaluate(ctx context.Context, m *measurer, params []float32) (float64, error) {
+	count := newCounter(d.talk, "scenes", m.file.Evaluation.Scenes)
+	defer count.stop()
+	return m.evaluate(ctx, params, m.file.Evaluation.Scenes, count.set)
+}
+
+// demoRows is the number of scenes on the demo's sheet.
+const demoRows = 8
+
+// pictures writes a sheet of scenes with true masks and masks before and after, and one scene as a JPEG to play with.
+func (d *demo) pictures(m *measurer, after []float32, report *demoReport) error {
+	e := m.file.Evaluation
+	sheet, err := m.sheet(e.Scenes, demoRows, after, "held-out scenes", fmt.Sprintf("before: mIoU %.1f %%", 100*report.Before), fmt.Sprintf("after: mIoU %.1f %%", 100*report.After))
 	if err != nil {
 		return err
 	}
-	report.Before, report.After = *before.MIoU, *after.MIoU
-	return m.pictures(report.Pictures, report)
+	if err := writeFile(filepath.Join(report.Pictures, "masks.png"), bytesOf(sheet)); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(d.dir, "scene.jpg"), bytesOf(world.Draw(e.Seed, world.EvalFirst).JPEG()))
+}
+
+// bytesOf is what writeFile writes where everything is at hand.
+func bytesOf(data []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}
 }
 
 // check compares with what was required: the digest always, the mIoU where asked.

@@ -64,7 +64,7 @@ func (f *groundingFlags) open(c *cobra.Command) (*grounder, error) {
 			ground, err := readGrounder(f.weights, a.config)
 			return ground, f.weights, err
 		}
-		return sealedGrounder(ctx, record, a)
+		return sealedGrounder(ctx, record, a.config)
 	})
 }
 
@@ -169,7 +169,7 @@ func readGrounder(path string, config tcl.Config) (tcl.Weights, error) {
 }
 
 // sealedGrounder takes the newest sound checkpoint of a run.
-func sealedGrounder(ctx context.Context, record *RunRecord, a *assembly) (tcl.Weights, string, error) {
+func sealedGrounder(ctx context.Context, record *RunRecord, config tcl.Config) (tcl.Weights, string, error) {
 	run, err := openSealed(ctx, record.Run)
 	if err != nil {
 		return nil, "", err
@@ -181,6 +181,6 @@ func sealedGrounder(ctx context.Context, record *RunRecord, a *assembly) (tcl.We
 	if found.State == nil {
 		return nil, "", badInput(fmt.Sprintf("run %s has no checkpoint in %s yet; go on with it: textground resume %s", record.Run, run.store, record.Run))
 	}
-	ground := tcl.Unflatten(slices.Concat(found.State.Params...), tcl.Trainables(a.config))
+	ground := tcl.Unflatten(slices.Concat(found.State.Params...), tcl.Trainables(config))
 	return ground, fmt.Sprintf("run %s after %d steps, parameters %.12s", record.Run, found.State.Step, found.Manifest.ParamsSHA256), nil
 }

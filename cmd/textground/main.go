@@ -59,7 +59,7 @@ func newRoot() *cobra.Command {
 	}
 	add("daily", newDemo(), newTrain(), newResume(), newPs(), newSegment(), newEval(), newDoctor())
 	add("look", newProve(), newPlan(), newChaos(), newVerify(), newCheckpoint(), newData(), newVersion())
-	add("parts", newCoordinator(), newWorker(), newCLIP())
+	add("parts", newCoordinator(), newWorker(), newEvaluator(), newCLIP())
 	strict(root)
 	return root
 }

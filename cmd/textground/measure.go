@@ -1,94 +1,86 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"image/png"
-	"io"
-	"path/filepath"
 
 	"github.com/textground/textground/dataset/world"
 	"github.com/textground/textground/segment"
 	"github.com/textground/textground/tcl"
 )
 
-// measurer grounds the run's held-out scenes with the parameters before and after training.
+// measurer grounds the run's held-out scenes with any parameters of the run: those before training, and those after so
+// many steps.
 type measurer struct {
 	*grounder
-	classes       *segment.Classes
-	before, after []float32
+	classes *segment.Classes
+	before  []float32
 }
 
-func newMeasurer(ctx context.Context, record *RunRecord) (*measurer, error) {
+// newMeasurer opens the run's model on a device with so many threads.
+func newMeasurer(record *RunRecord, threads int) (*measurer, error) {
 	a, err := assembleModel(&record.File)
 	if err != nil {
 		return nil, err
 	}
-	sealed, origin, err := sealedGrounder(ctx, record, a)
+	before := a.initialGrounder()
+	g, err := newGrounder(a, before, "the untrained grounder", firstOf(record.File.Device, "auto"), threads, runProtocol(&record.File, a.config))
 	if err != nil {
 		return nil, err
 	}
-	g, err := newGrounder(a, sealed, origin, firstOf(record.File.Device, "auto"), 0, runProtocol(&record.File, a.config))
-	if err != nil {
+	m := &measurer{grounder: g, before: before.Flat(tcl.Trainables(a.config))}
+	if m.classes, err = g.segmenter.Classes(segment.WorldClasses()); err != nil {
+		g.close()
 		return nil, err
 	}
-	m := &measurer{grounder: g, before: a.initialState().Params, after: sealed.Flat(tcl.Trainables(a.config))}
-	m.classes, err = g.segmenter.Classes(segment.WorldClasses())
-	return m, err
+	return m, nil
 }
 
-// evaluate measures mIoU over the run's held-out scenes.
-func (m *measurer) evaluate(ctx context.Context, params []float32, talk io.Writer) (*segment.Result, error) {
+// evaluate measures the mIoU of parameters over the first held-out scenes. progress, which may be nil, hears how many are done.
+func (m *measurer) evaluate(ctx context.Context, params []float32, scenes int, progress func(done int)) (float64, error) {
 	if err := m.model.SetParameters(params); err != nil {
-		return nil, err
+		return 0, err
 	}
-	e := m.file.Evaluation
-	count := newCounter(talk, "scenes", e.Scenes)
-	defer count.stop()
-	result, err := m.segmenter.Evaluate(ctx, segment.World(e.Seed, e.Scenes), m.classes, count.set)
-	if err == nil && result.MIoU == nil {
-		err = fmt.Errorf("no class occurs in the %d held-out scenes", e.Scenes)
+	result, err := m.segmenter.Evaluate(ctx, segment.World(m.file.Evaluation.Seed, scenes), m.classes, progress)
+	if err != nil {
+		return 0, err
 	}
-	return result, err
+	if result.MIoU == nil {
+		return 0, fmt.Errorf("no class occurs in the %d held-out scenes", scenes)
+	}
+	return *result.MIoU, nil
 }
 
-// Scenes on the sheet, and the least number of nouns in one.
-const (
-	sheetRows  = 8
-	sheetNouns = 2
-)
+// sheetNouns is the least number of nouns in a scene that is worth a picture.
+const sheetNouns = 2
 
-// pictures writes a sheet of scenes with true masks and masks before and after, and one scene as a JPEG to play with.
-func (m *measurer) pictures(dir string, report *demoReport) error {
-	var rows []segment.SheetRow
-	for sample, err := range segment.World(m.file.Evaluation.Seed, m.file.Evaluation.Scenes) {
+// sheet draws so many of the first scenes with true masks and masks before and after, as a PNG.
+func (m *measurer) sheet(scenes, rows int, after []float32, title, headBefore, headAfter string) ([]byte, error) {
+	var shown []segment.SheetRow
+	for sample, err := range segment.World(m.file.Evaluation.Seed, scenes) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if nounsIn(sample.Truth) < sheetNouns {
 			continue
 		}
 		row := segment.SheetRow{Image: sample.Image, Caption: sample.Caption, Truth: sample.Truth}
 		if row.Before, err = m.labels(m.before, sample); err != nil {
-			return err
+			return nil, err
 		}
-		if row.After, err = m.labels(m.after, sample); err != nil {
-			return err
+		if row.After, err = m.labels(after, sample); err != nil {
+			return nil, err
 		}
-		if rows = append(rows, row); len(rows) == sheetRows {
+		if shown = append(shown, row); len(shown) == rows {
 			break
 		}
 	}
-	text := segment.SheetText{Title: "held-out scenes", Before: fmt.Sprintf("before: mIoU %.1f %%", 100*report.Before), After: fmt.Sprintf("after: mIoU %.1f %%", 100*report.After),
-		Names: append([]string{segment.BackgroundName}, world.Nouns...), Background: true}
-	if err := writeFile(filepath.Join(dir, "masks.png"), func(w io.Writer) error { return png.Encode(w, segment.Sheet(rows, text)) }); err != nil {
-		return err
-	}
-	scene := world.Draw(m.file.Evaluation.Seed, world.EvalFirst)
-	return writeFile(filepath.Join(filepath.Dir(dir), "scene.jpg"), func(w io.Writer) error {
-		_, err := w.Write(scene.JPEG())
-		return err
-	})
+	text := segment.SheetText{Title: title, Before: headBefore, After: headAfter, Names: append([]string{segment.BackgroundName}, world.Nouns...), Background: true}
+	var picture bytes.Buffer
+	err := png.Encode(&picture, segment.Sheet(shown, text))
+	return picture.Bytes(), err
 }
 
 func (m *measurer) labels(params []float32, sample segment.Sample) (*segment.LabelMap, error) {

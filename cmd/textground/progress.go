@@ -55,9 +55,9 @@ func (p *progress) bar(dir string, steps int, out io.Writer) {
 	var text string
 	bar := bars.AddBar(int64(steps), mpb.PrependDecorators(decor.CountersNoUnit("step %d / %d ")),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return text })))
-	told := p.journalLength(dir)
+	news := newNews(dir)
 	p.every(200*time.Millisecond, func() {
-		told = tellJournal(dir, told, bars)
+		news.tell(bars)
 		if s, err := coordinator.ReadStatus(dir); err == nil {
 			text = fmt.Sprintf(" %.1f images/s, %d workers  %s", s.ImagesPerSecond, countMembers(s), s.Page)
 			bar.SetCurrent(int64(s.Committed + 1))
@@ -69,9 +69,9 @@ func (p *progress) bar(dir string, steps int, out io.Writer) {
 
 func (p *progress) lines(dir string, steps int, out io.Writer) {
 	last, page := -1, ""
-	told, spoken := p.journalLength(dir), time.Now()
+	news, spoken := newNews(dir), time.Now()
 	p.every(200*time.Millisecond, func() {
-		told = tellJournal(dir, told, out)
+		news.tell(out)
 		s, err := coordinator.ReadStatus(dir)
 		if err != nil {
 			return
@@ -94,36 +94,44 @@ func (p *progress) lines(dir string, steps int, out io.Writer) {
 	})
 }
 
-// journalLength counts the entries of earlier starts of the run, which were told then.
-func (p *progress) journalLength(dir string) int {
-	entries, err := coordinator.ReadJournal(dir)
-	if err != nil {
-		return 0
-	}
-	started := time.Now().Add(-startGrace)
-	n := 0
-	for _, e := range entries {
-		if at, err := time.Parse(time.RFC3339Nano, e.Time); err == nil && at.Before(started) {
-			n++
-		}
-	}
-	return n
+// news prints what happens to a run, where the run was started: its journal and what its evaluations find.
+type news struct {
+	dir                  string
+	journal, evaluations int // lines told
 }
 
 // startGrace is how long a coordinator may have been at work before its progress is watched.
 const startGrace = 2 * time.Second
 
-// tellJournal prints the entries from number told on and returns how many there are now: what happened to the run, where
-// the run was started.
-func tellJournal(dir string, told int, out io.Writer) int {
-	entries, err := coordinator.ReadJournal(dir)
-	if err != nil {
-		return told
+// newNews leaves out what was told at earlier starts of the run.
+func newNews(dir string) *news {
+	n := &news{dir: dir}
+	started := time.Now().Add(-startGrace)
+	entries, _ := coordinator.ReadJournal(dir)
+	for _, e := range entries {
+		if at, err := time.Parse(time.RFC3339Nano, e.Time); err == nil && at.Before(started) {
+			n.journal++
+		}
 	}
-	for _, e := range entries[min(told, len(entries)):] {
-		fmt.Fprintf(out, "step %d: %s\n", e.Step, e.Text)
+	evaluations, _ := coordinator.ReadEvaluations(dir)
+	n.evaluations = len(evaluations)
+	return n
+}
+
+// tell prints what is new. A file that cannot be read now is read the next time.
+func (n *news) tell(out io.Writer) {
+	if entries, err := coordinator.ReadJournal(n.dir); err == nil {
+		for _, e := range entries[min(n.journal, len(entries)):] {
+			fmt.Fprintf(out, "step %d: %s\n", e.Step, e.Text)
+		}
+		n.journal = max(n.journal, len(entries))
 	}
-	return max(told, len(entries))
+	if evaluations, err := coordinator.ReadEvaluations(n.dir); err == nil {
+		for _, e := range evaluations[min(n.evaluations, len(evaluations)):] {
+			fmt.Fprintf(out, "step %d: mIoU %.1f %% on %d held-out scenes\n", e.Step, 100*e.MIoU, e.Scenes)
+		}
+		n.evaluations = max(n.evaluations, len(evaluations))
+	}
 }
 
 // every calls show on a timer and once more at the end.

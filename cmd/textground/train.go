@@ -225,10 +225,12 @@ func carryOut(ctx context.Context, record *RunRecord, f *trainFlags, talk io.Wri
 		allLost = stop // nobody else can join
 	}
 	crew := startWorkers(s, record, talk, allLost)
+	evaluations := startEvaluator(s, record, talk)
 	progress := watchProgress(dir, record.File.Steps, f.steps, talk)
 	err := <-ended
-	progress.stop()
 	crew.end()
+	evaluations.finish(ctx, err)
+	progress.stop()
 	s.wait()
 	result, err := finishedResult(dir, err)
 	if cause := crew.deserted(); cause != nil {
