@@ -1,10 +1,51 @@
-// Whole rows: copied, added, gathered, summed.
+// Whole rows: copied, added, gathered, scattered, summed. From [1, 1] to some 200 000 x 3072; memory bandwidth bounds them all.
+#include "include/columns.cuh"
 #include "include/tg.cuh"
 #include "rows.h"
 
+// Blocks go over columns in x and over rows in y, so that no element costs a division.
 TG_KERNEL(addto, tg_addto, 256) {
-  for (int64_t i = (int64_t)blockIdx.x * 256 + threadIdx.x; i < a.rows * a.cols; i += (int64_t)gridDim.x * 256) {
-    const int64_t row = i / a.cols, col = i % a.cols;
-    a.dst[row * a.ld_dst + col] += a.src[row * a.ld_src + col];
+  for (int64_t row = blockIdx.y; row < a.rows; row += gridDim.y)
+    for (int64_t col = (int64_t)blockIdx.x * 256 + threadIdx.x; col < a.cols; col += (int64_t)gridDim.x * 256)
+      a.dst[row * a.ld_dst + col] += a.src[row * a.ld_src + col];
+}
+
+TG_KERNEL(copy_rows, tg_copy_rows, 256) {
+  for (int64_t row = blockIdx.y; row < a.rows; row += gridDim.y)
+    for (int64_t col = (int64_t)blockIdx.x * 256 + threadIdx.x; col < a.cols; col += (int64_t)gridDim.x * 256)
+      a.dst[row * a.ld_dst + col] = a.src[row * a.ld_src + col];
+}
+
+// The host cannot look at the index without waiting for it: a row that is not there is read as NaN, which the step's finite
+// check finds, and is not written.
+TG_KERNEL(gather_rows, tg_named_rows, 256) {
+  for (int64_t row = blockIdx.y; row < a.rows; row += gridDim.y) {
+    const int64_t from = a.index[row];
+    const bool there = from >= 0 && from < a.limit;
+    for (int64_t col = (int64_t)blockIdx.x * 256 + threadIdx.x; col < a.cols; col += (int64_t)gridDim.x * 256)
+      a.dst[row * a.ld_dst + col] = there ? a.src[from * a.ld_src + col] : NAN;
   }
+}
+
+TG_KERNEL(scatter_rows, tg_named_rows, 256) {
+  for (int64_t row = blockIdx.y; row < a.rows; row += gridDim.y) {
+    const int64_t to = a.index[row];
+    if (to < 0 || to >= a.limit) continue;
+    for (int64_t col = (int64_t)blockIdx.x * 256 + threadIdx.x; col < a.cols; col += (int64_t)gridDim.x * 256)
+      a.dst[to * a.ld_dst + col] += a.src[row * a.ld_src + col];
+  }
+}
+
+TG_KERNEL(column_sums, tg_column_sums, 256) {
+  __shared__ chunk_lanes<1> lanes;
+  const int64_t col = (int64_t)blockIdx.x * kBlockCols + threadIdx.x % kBlockCols;
+  const bool inside = col < a.cols;
+  float sums[1];
+  chunk_sums(sums, inside ? a.rows : 0, [&](int64_t row, float (&s)[1]) { s[0] += a.x[row * a.ld + col]; }, lanes);
+  if (inside && threadIdx.x < kBlockCols) a.partial[blockIdx.y * a.cols + col] = sums[0];
+}
+
+TG_KERNEL(add_partials, tg_column_sums, 256) {
+  const int64_t col = (int64_t)blockIdx.x * 256 + threadIdx.x;
+  if (col < a.cols) a.out[col] += chunks_total(a.partial, a.chunks, a.cols, col);
 }

@@ -30,3 +30,11 @@ __device__ inline T block_sum(T v, T *scratch) {
   for (int w = 0; w < threads / 32; w++) sum += scratch[w];
   return sum;
 }
+
+// block_total returns the sum of n numbers, `step` apart, to every thread of the block: always in the same order.
+template <int threads>
+__device__ inline double block_total(const double *x, int64_t n, int64_t step, double *scratch) {
+  double sum = 0;
+  for (int64_t i = threadIdx.x; i < n; i += threads) sum += x[i * step];
+  return block_sum<threads>(sum, scratch);
+}
