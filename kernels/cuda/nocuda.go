@@ -3,16 +3,15 @@
 package cuda
 
 import (
-	"errors"
+	"fmt"
 
 	"github.com/textground/textground/kernels"
 )
 
-// errBuild says how to get a binary with CUDA inside.
-var errBuild = errors.New("this binary was built without CUDA: build it with gcc and the tag cuda: make build")
-
 // Open fails: this binary has no CUDA inside.
-func Open(index int, precision Precision) (kernels.Device, error) { return nil, errBuild }
+func Open(index int, precision Precision) (kernels.Device, error) {
+	return nil, fmt.Errorf("open device cuda:%d: %w", index, ErrNotBuilt)
+}
 
 // Describe fails likewise.
-func Describe() (System, error) { return System{}, errBuild }
+func Describe() (System, error) { return System{}, ErrNotBuilt }

@@ -5,10 +5,13 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"gorgonia.org/cu"
 
+	"github.com/textground/textground/kernels/cuda/bin"
 	"github.com/textground/textground/kernels/cuda/driver"
 )
 
@@ -90,11 +93,14 @@ func (d *device) start() error {
 
 // load loads the modules for this card and finds every declared kernel in one of them.
 func (d *device) load() error {
-	names, images := images(d.sm)
-	for i, image := range images {
-		m, err := cu.LoadData(string(image))
+	images, err := bin.Images(d.sm)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(images)) {
+		m, err := cu.LoadData(string(images[name]))
 		if err != nil {
-			return fmt.Errorf("load the kernels %s: %w", names[i], err)
+			return fmt.Errorf("load the kernels %s: %w", name, err)
 		}
 		d.modules = append(d.modules, m)
 	}

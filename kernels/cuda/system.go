@@ -1,5 +1,10 @@
 package cuda
 
+import "errors"
+
+// ErrNotBuilt says how to get a binary with CUDA inside.
+var ErrNotBuilt = errors.New("this binary was built without CUDA: build it with gcc and the tag cuda: make build")
+
 // Precision says what the tensor cores are fed with.
 type Precision uint8
 

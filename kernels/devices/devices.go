@@ -2,29 +2,35 @@ package devices
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/textground/textground/kernels"
 	"github.com/textground/textground/kernels/cpu"
+	"github.com/textground/textground/kernels/cuda"
 	"github.com/textground/textground/kernels/ref"
 )
 
 // rung is one device that can be asked for.
 type rung struct {
-	name string
-	open func(threads int) (kernels.Device, error)
+	name   string
+	cards  bool // there may be several: name:N is number N, name alone is number 0
+	chosen bool // auto may open it
+	open   func(card, threads int) (kernels.Device, error)
 }
 
-// rungs in order of preference: "auto" opens the first that opens.
+// rungs in order of preference.
 var rungs = []rung{
-	{"cpu", cpu.Open},
-	{"ref", func(int) (kernels.Device, error) { return ref.New(), nil }},
+	{"cuda", true, true, func(card, _ int) (kernels.Device, error) { return cuda.Open(card, cuda.BFloat16) }},
+	{"cuda-float32", true, false, func(card, _ int) (kernels.Device, error) { return cuda.Open(card, cuda.Float32) }},
+	{"cpu", false, true, func(_, threads int) (kernels.Device, error) { return cpu.Open(threads) }},
+	{"ref", false, true, func(int, int) (kernels.Device, error) { return ref.New(), nil }},
 }
 
 // auto stands for the fastest device that opens.
 const auto = "auto"
 
-// Names returns the names that Open takes.
+// Names returns the names that Open takes. Those of graphics cards may be followed by a colon and the card's number.
 func Names() []string {
 	names := []string{auto}
 	for _, r := range rungs {
@@ -38,10 +44,19 @@ func Open(name string, threads int) (kernels.Device, error) {
 	if name == auto {
 		return openFirst(threads)
 	}
+	base, number, several := strings.Cut(name, ":")
 	for _, r := range rungs {
-		if r.name == name {
-			return r.open(threads)
+		if r.name != base || several && !r.cards {
+			continue
 		}
+		card := 0
+		if several {
+			var err error
+			if card, err = strconv.Atoi(number); err != nil || card < 0 {
+				return nil, fmt.Errorf("device %q: the number of a card is wanted behind the colon, such as %s:0", name, base)
+			}
+		}
+		return r.open(card, threads)
 	}
 	return nil, fmt.Errorf("device %q does not exist: did you mean %q? (%s)", name, nearest(name), strings.Join(Names(), ", "))
 }
@@ -49,7 +64,10 @@ func Open(name string, threads int) (kernels.Device, error) {
 // openFirst returns the most preferred device that opens, and the last error where none does.
 func openFirst(threads int) (d kernels.Device, err error) {
 	for _, r := range rungs {
-		if d, err = r.open(threads); err == nil {
+		if !r.chosen {
+			continue
+		}
+		if d, err = r.open(0, threads); err == nil {
 			return d, nil
 		}
 	}

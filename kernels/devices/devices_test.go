@@ -10,15 +10,16 @@ import (
 )
 
 func TestEveryNameOpensOrSaysWhatItNeeds(t *testing.T) {
+	needs := map[string]string{"cpu": "CGO_ENABLED=1", "cuda": "make build|no NVIDIA driver", "cuda-float32": "make build|no NVIDIA driver"}
 	for _, name := range devices.Names() {
 		d, err := devices.Open(name, 1)
 		if err != nil {
-			if name != "cpu" || len(cpu.InstructionSets()) > 0 || !strings.Contains(err.Error(), "CGO_ENABLED=1") {
+			if !slices.ContainsFunc(strings.Split(needs[name], "|"), func(what string) bool { return what != "" && strings.Contains(err.Error(), what) }) {
 				t.Errorf("%s: %v", name, err)
 			}
 			continue
 		}
-		if name != "auto" && !strings.HasPrefix(d.Name(), name) {
+		if base, _, _ := strings.Cut(name, "-"); name != "auto" && !strings.HasPrefix(d.Name(), base) {
 			t.Errorf("%s opened %s", name, d.Name())
 		}
 		if err := d.Close(); err != nil {
@@ -27,18 +28,30 @@ func TestEveryNameOpensOrSaysWhatItNeeds(t *testing.T) {
 	}
 }
 
-func TestAutoPrefersCPU(t *testing.T) {
-	want := "ref"
-	if len(cpu.InstructionSets()) > 0 {
-		want = "cpu-" + cpu.InstructionSets()[0]
+func TestAutoPrefersCardsThenCPU(t *testing.T) {
+	for _, name := range []string{"cuda", "cpu", "ref"} {
+		first, err := devices.Open(name, 1)
+		if err != nil {
+			continue
+		}
+		defer first.Close()
+		d, err := devices.Open("auto", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		if d.Name() != first.Name() {
+			t.Errorf("auto is %s, want %s", d.Name(), first.Name())
+		}
+		return
 	}
-	d, err := devices.Open("auto", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	if d.Name() != want {
-		t.Errorf("auto is %s, want %s", d.Name(), want)
+}
+
+func TestOnlyCardsAreCounted(t *testing.T) {
+	for wrong, says := range map[string]string{"cuda:x": "cuda:0", "cuda:-1": "cuda:0", "cuda:": "cuda:0", "cpu:1": "does not exist", "cuda-float32:one": "cuda-float32:0"} {
+		if _, err := devices.Open(wrong, 1); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want an error that says %s", wrong, err, says)
+		}
 	}
 }
 
