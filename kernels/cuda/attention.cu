@@ -11,7 +11,7 @@
 // 64 x 64 tiles; p and ds go through shared memory, where each warp reads only the 16 rows that it wrote itself.
 //
 // Limit: a head of L = 197, d = 64 is 9.9 MFLOP over 200 KB of q, k, v and out, 49 FLOP a byte: from L2, both are near
-// their limit; the exponentials, 16 a cycle and SM, take half as long again as the products at 2048 FLOP a cycle.
+// their limit; the exponentials, 16 a cycle and SM, take half as long as the products at 2048 FLOP a cycle.
 #include "attention.h"
 #include "gemm.cuh"
 #include "include/reduce.cuh"
