@@ -1,4 +1,4 @@
-// Whole rows: copied, added, gathered, scattered, summed. From [1, 1] to some 200 000 x 3072; memory bandwidth bounds them all.
+// Whole rows: added, gathered, scattered, summed. From [1, 1] to some 200 000 x 3072; memory bandwidth bounds them all.
 #include "include/columns.cuh"
 #include "include/tg.cuh"
 #include "rows.h"
@@ -8,12 +8,6 @@ TG_KERNEL(addto, tg_addto, 256) {
   for (int64_t row = blockIdx.y; row < a.rows; row += gridDim.y)
     for (int64_t col = (int64_t)blockIdx.x * 256 + threadIdx.x; col < a.cols; col += (int64_t)gridDim.x * 256)
       a.dst[row * a.ld_dst + col] += a.src[row * a.ld_src + col];
-}
-
-TG_KERNEL(copy_rows, tg_copy_rows, 256) {
-  for (int64_t row = blockIdx.y; row < a.rows; row += gridDim.y)
-    for (int64_t col = (int64_t)blockIdx.x * 256 + threadIdx.x; col < a.cols; col += (int64_t)gridDim.x * 256)
-      a.dst[row * a.ld_dst + col] = a.src[row * a.ld_src + col];
 }
 
 // The host cannot look at the index without waiting for it: a row that is not there is read as NaN, which the step's finite

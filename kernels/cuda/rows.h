@@ -11,13 +11,6 @@ struct tg_addto {
   int64_t rows, cols, ld_dst, ld_src;
 };
 
-// dst [rows, cols] = src, in words of four bytes.
-struct tg_copy_rows {
-  TG_PTR(uint32_t) dst;
-  TG_PTR(const uint32_t) src;
-  int64_t rows, cols, ld_dst, ld_src;
-};
-
 // gather_rows: dst[i] = src[index[i]]; scatter_rows: dst[index[i]] += src[i]. `limit` rows can be named.
 struct tg_named_rows {
   TG_PTR(float) dst;
