@@ -1,0 +1,107 @@
+// One block at a time: its threads, warps and barriers, and the host thread that runs them.
+#pragma once
+
+#include <map>
+
+#include "runtime.h"
+
+namespace tg {
+
+constexpr int kMaxThreads = 1024;
+constexpr int kMaxBarriers = 16;
+
+enum State : uint8_t { kFresh, kReady, kWaiting, kExited };
+
+struct Warp;
+
+// Thread is one CUDA thread.
+struct Thread : Place {
+  void *top;       // its saved stack while it does not run
+  char *stack;     // the slot it holds; none before it starts and after it ends
+  struct Runner *runner;
+  Warp *warp;
+  int number;      // in the block
+  State state;
+  Site site;       // where it waits
+  const char *wait;  // for what
+  int detail;      // the barrier's number
+};
+
+// Warp is 32 threads and what they exchange. Two sets of values in turn: a lane that has gone on to the next exchange
+// cannot overwrite what a slower lane has yet to read of this one.
+struct Warp {
+  uint64_t values[2][32];
+  void *operands[32];
+  unsigned generation;
+  int arrived;
+  const char *what;  // of the exchange under way
+  Site site;
+  Thread *lanes;
+};
+
+struct Barrier {
+  int arrived, expected;
+  Site site;
+  Thread *waiting[kMaxThreads];
+};
+
+// Late is something that the block has asked for and that has not happened yet: a bulk copy, for example.
+typedef std::function<void()> Late;
+
+// Habit is which lines of static shared memory a kernel writes.
+struct Habit {
+  unsigned launches = 0;
+  std::vector<size_t> lines;
+};
+
+// Runner is one host thread's state; its fibers reach it through their thread.
+struct Runner {
+  const Work *work;
+  const Launch *launch;
+  uint3 block;
+  Random random{0};
+  Thread *threads;
+  Warp *warps;
+  Barrier *barriers;
+  Thread **ready;  // a stack: a warp runs on until it waits for other warps, so that warps are as far apart as they can be
+  int readyCount;
+  int live;
+  void *top;  // of the host thread's own stack
+  char *slots;  // kMaxThreads of them
+  char **stacks;  // the free ones
+  int stackCount;
+  std::vector<Late> late;
+  bool failed;
+  std::string message;
+  char fault[256];
+
+  unsigned char *shared;  // dynamic shared memory
+  unsigned char *statics;  // static shared memory
+  size_t staticBytes;
+  std::map<const Kernel *, Habit> habits;
+};
+
+// runBlock runs one block to its end, or until r->failed; first says that it is the first of its launch on this runner.
+void runBlock(Runner *r, uint3 block, bool first);
+
+// prepare makes the memory of a runner on its host thread.
+void prepare(Runner *r);
+
+// makeReady lets a waiting thread go on.
+void makeReady(Runner *r, Thread *t);
+
+// wait parks the running thread until somebody makes it ready.
+void wait(Runner *r, const char *what, int detail, Site site);
+
+// findStatics finds the static shared memory of the host thread.
+void findStatics(Runner *r);
+
+// poisonStatics fills what the kernel uses of it with NaN.
+void poisonStatics(Runner *r, bool first);
+
+// noteTouched remembers what the first block of a launch has written.
+void noteTouched(Runner *r);
+
+}  // namespace tg
+
+extern "C" void tg_switch(void **from, void *to);
