@@ -7,15 +7,16 @@ import (
 	"io/fs"
 )
 
-// Patterns must match something, so kernels/cuda has one for .cu and .go alike. What belongs here is what a worker computes
-// with; internal/archtest holds the list to the imports. The modules outside are in go.mod and go.sum.
+// What belongs here is what a worker computes with; internal/archtest holds the list to the imports. The modules outside are
+// in go.mod and go.sum, what was compiled from .cu files in the manifest beside it.
 //
 //go:embed go.mod go.sum
 //go:embed cmd/textground/assemble.go
 //go:embed worker/*.go tcl/*.go dataset/*.go exchange/*.go proto/*.go internal/philox/*.go internal/ftfy/*.go
 //go:embed kernels/*.go kernels/devices/*.go kernels/ref/*.go
 //go:embed kernels/cpu/*.go kernels/cpu/*.c kernels/cpu/*.h
-//go:embed kernels/cuda/*.[cg]*[uo] kernels/cuda/include/*.cuh
+//go:embed kernels/cuda/*.go kernels/cuda/*.cu kernels/cuda/*.h kernels/cuda/include/*.cuh
+//go:embed kernels/cuda/bin/*.go kernels/cuda/bin/manifest.json kernels/cuda/driver/*.go kernels/cuda/driver/*.c kernels/cuda/driver/*.h
 var sources embed.FS
 
 // Sources returns the sources that were compiled into this binary and determine its numbers, tests included.

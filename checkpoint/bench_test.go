@@ -9,10 +9,9 @@ import (
 func realState() *State {
 	s := &State{Step: 1}
 	for i := range 7 {
-		n := 4_100_000
+		shape := []int{4_100_000}
 		s.Names = append(s.Names, fmt.Sprintf("tensor-%d", i))
-		s.Shapes = append(s.Shapes, []int{n})
-		s.Params, s.M1, s.M2 = append(s.Params, ramp(n, 1, i, 1)), append(s.M1, ramp(n, 1, i, 1)), append(s.M2, ramp(n, 1, i, 1))
+		s.Params, s.M1, s.M2 = append(s.Params, ramp(shape, 1, i, 1)), append(s.M1, ramp(shape, 1, i, 1)), append(s.M2, ramp(shape, 1, i, 1))
 		s.Updates = append(s.Updates, 1)
 	}
 	return s

@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"gorgonia.org/tensor"
 	"pgregory.net/rapid"
 
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/store"
 	"github.com/textground/textground/store/storetest"
 )
@@ -32,28 +34,40 @@ var (
 
 // stateAt is the state that training reaches at a step: whoever computes it gets the same bits.
 func stateAt(step int) *State {
-	s := &State{
-		Step:   step,
-		Names:  []string{"block.weight", "gate", "proj"},
-		Shapes: [][]int{{4, 10}, {}, {7, 3}},
-	}
-	for i, shape := range s.Shapes {
-		n := elements(shape)
-		s.Params = append(s.Params, ramp(n, step, i, 1))
-		s.M1 = append(s.M1, ramp(n, step, i, 1e-3))
-		s.M2 = append(s.M2, ramp(n, step, i, 1e-6))
+	s := &State{Step: step, Names: []string{"block.weight", "gate", "proj"}}
+	for i, shape := range [][]int{{4, 10}, {}, {7, 3}} {
+		s.Params = append(s.Params, ramp(shape, step, i, 1))
+		s.M1 = append(s.M1, ramp(shape, step, i, 1e-3))
+		s.M2 = append(s.M2, ramp(shape, step, i, 1e-6))
 		s.Updates = append(s.Updates, step*(i+1))
 	}
 	return s
 }
 
-func ramp(n, step, tensor int, scale float32) []float32 {
-	values := make([]float32, n)
+func ramp(shape []int, step, number int, scale float32) *tensor.Dense {
+	values := make([]float32, elements(shape))
 	for i := range values {
-		values[i] = scale * float32(1000*step+100*tensor+i) / 7
+		values[i] = scale * float32(1000*step+100*number+i) / 7
 	}
-	return values
+	return dense.Of(values, shape...)
 }
+
+// firstVolume is the first of the volumes that a state is cut into.
+func firstVolume(s *State) Volume {
+	var shapes [][]int
+	for _, p := range s.Params {
+		shapes = append(shapes, dense.Shape(p))
+	}
+	return PlanVolumes(s.Names, shapes)[0]
+}
+
+// asValues lets states be compared: host tensors by their shapes and values.
+var asValues = cmp.Transformer("values", func(d *tensor.Dense) any {
+	return struct {
+		Shape  []int
+		Values []float32
+	}{dense.Shape(d), dense.Floats(d)}
+})
 
 // save seals stateAt(step) under epoch and nonce.
 func save(ctx context.Context, st store.Store, step, epoch int, nonce string) (*Manifest, error) {
@@ -95,7 +109,7 @@ func wantLatest(t *testing.T, st store.Store, step int, skipped ...int) Found {
 	if found.Manifest == nil || found.Manifest.Step != step {
 		t.Fatalf("goes on from %+v, want step %d; skipped %v", found.Manifest, step, found.Skipped)
 	}
-	if diff := cmp.Diff(stateAt(step), found.State); diff != "" {
+	if diff := cmp.Diff(stateAt(step), found.State, asValues); diff != "" {
 		t.Errorf("the state of step %d (-want +got):\n%s", step, diff)
 	}
 	var got []int
@@ -187,7 +201,7 @@ func killAndResume(t *testing.T, st store.Store, n int, done bool) (finished boo
 	if err != nil || found.Manifest == nil || found.Manifest.Step < 2 || len(found.Skipped) > 0 {
 		t.Fatalf("%s: found %+v, %v", where, found, err)
 	}
-	if diff := cmp.Diff(stateAt(found.Manifest.Step), found.State); diff != "" {
+	if diff := cmp.Diff(stateAt(found.Manifest.Step), found.State, asValues); diff != "" {
 		t.Fatalf("%s: another state (-want +got):\n%s", where, diff)
 	}
 	epoch = mustClaimAs(t, st, "resumer")
@@ -328,7 +342,7 @@ func TestAVolumeThatIsThereIsNotWrittenAgain(t *testing.T) {
 	st := store.NewMem()
 	s := stateAt(1)
 	w := Writer{Epoch: 1, Nonce: "w"}
-	v := PlanVolumes(s.Names, s.Shapes)[0]
+	v := firstVolume(s)
 	first, err := WriteVolume(t.Context(), st, history, 1, w, v, s.Values)
 	if err != nil {
 		t.Fatal(err)
@@ -352,9 +366,10 @@ func TestAStateChangedAfterTheSaveDoesNotChangeTheSave(t *testing.T) {
 	st := store.NewMem()
 	live, copied := stateAt(1), &State{}
 	copied.CopyFrom(live)
-	before := copied.Params[0]
+	before := dense.Floats(copied.Params[0])
 	m := NewManifest(history, Writer{Epoch: 1, Nonce: "w"}, copied, identity)
-	for _, values := range live.Params {
+	for _, parameter := range live.Params {
+		values := dense.Floats(parameter)
 		for i := range values {
 			values[i] = -1
 		}
@@ -364,10 +379,10 @@ func TestAStateChangedAfterTheSaveDoesNotChangeTheSave(t *testing.T) {
 	}
 	wantLatest(t, st, 1)
 	copied.CopyFrom(stateAt(2))
-	if &before[0] != &copied.Params[0][0] {
+	if &before[0] != &dense.Floats(copied.Params[0])[0] {
 		t.Error("the second copy took fresh memory")
 	}
-	if diff := cmp.Diff(stateAt(2), copied); diff != "" {
+	if diff := cmp.Diff(stateAt(2), copied, asValues); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -404,7 +419,8 @@ func TestTwoStatesOfOneStepAreAnAlarm(t *testing.T) {
 	epoch := mustClaim(t, st)
 	mustSave(t, st, 1, epoch)
 	other := stateAt(1)
-	other.M2[2][3] = math.Nextafter32(other.M2[2][3], 1)
+	moments := dense.Floats(other.M2[2])
+	moments[3] = math.Nextafter32(moments[3], 1)
 	_, err := saveState(t.Context(), st, other, epoch, "other")
 	if !errors.Is(err, ErrDiverged) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
@@ -502,7 +518,7 @@ func TestAPoisonedStateNeverPushesOutAHealthyOne(t *testing.T) {
 	var kept []*Manifest
 	for step := 2; step <= 4; step++ {
 		poisoned := stateAt(step)
-		poisoned.Params[2][5] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[step-2]
+		dense.Floats(poisoned.Params[2])[5] = []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}[step-2]
 		m, err := saveState(t.Context(), st, poisoned, epoch, fmt.Sprintf("w%d", step))
 		if err != nil {
 			t.Fatal(err)
@@ -559,7 +575,7 @@ func TestRetentionKeepsTheNewestHealthyAndSweepsOrphans(t *testing.T) {
 
 		s := stateAt(9)
 		abandon := func(step, epoch int) VolumeRecord {
-			record, err := WriteVolume(t.Context(), st, history, step, Writer{Epoch: epoch, Nonce: "abandoned"}, PlanVolumes(s.Names, s.Shapes)[0], s.Values)
+			record, err := WriteVolume(t.Context(), st, history, step, Writer{Epoch: epoch, Nonce: "abandoned"}, firstVolume(s), s.Values)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -661,7 +677,7 @@ func TestACopiedRunResumes(t *testing.T) {
 	}
 	other := store.NewMem()
 	changed := stateAt(1)
-	changed.Params[0][0]++
+	dense.Floats(changed.Params[0])[0]++
 	if _, err := saveState(t.Context(), other, changed, 1, "w1"); err != nil {
 		t.Fatal(err)
 	}
@@ -751,9 +767,9 @@ func TestEveryItemIsInExactlyOneVolume(t *testing.T) {
 
 func TestDiffSaysWhichTensorsDifferAndByHowMuch(t *testing.T) {
 	a, b := stateAt(1), stateAt(1)
-	b.M1[0][3] += 0.5
-	b.M1[0][4] -= 0.25
-	b.Params[1][0] = float32(math.NaN())
+	dense.Floats(b.M1[0])[3] += 0.5
+	dense.Floats(b.M1[0])[4] -= 0.25
+	dense.Floats(b.Params[1])[0] = float32(math.NaN())
 	diffs, err := Diff(a, b)
 	if err != nil || len(diffs) != 9 {
 		t.Fatalf("%v, %v", diffs, err)
@@ -787,7 +803,9 @@ func TestAStateOutOfOrderIsRefused(t *testing.T) {
 	for name, spoil := range map[string]func(*State){
 		"order":   func(s *State) { s.Names[0], s.Names[1] = s.Names[1], s.Names[0] },
 		"twice":   func(s *State) { s.Names[1] = s.Names[0] },
-		"moments": func(s *State) { s.M1[0] = s.M1[0][1:] },
+		"shape":   func(s *State) { s.M1[0] = dense.Of(dense.Floats(s.M1[0]), 10, 4) },
+		"type":    func(s *State) { s.M2[1] = dense.Of([]float64{1}) },
+		"moments": func(s *State) { s.M1 = s.M1[1:] },
 		"lengths": func(s *State) { s.Updates = s.Updates[1:] },
 	} {
 		s := stateAt(1)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/textground/textground/internal/dense"
 )
 
 // TensorDiff compares one tensor of two states.
@@ -24,11 +26,12 @@ func Diff(a, b *State) ([]TensorDiff, error) {
 	var diffs []TensorDiff
 	for _, kind := range kinds {
 		for i, name := range a.Names {
-			item := Item{Kind: kind, Name: name, Shape: a.Shapes[i]}
-			if !slices.Equal(a.Shapes[i], b.Shapes[i]) {
-				return nil, fmt.Errorf("parameter %q has the shapes %v and %v", name, a.Shapes[i], b.Shapes[i])
+			left, shape := a.of(kind)[i], dense.Shape(a.of(kind)[i])
+			right, err := dense.Values[float32](b.of(kind)[i], shape...)
+			if err != nil {
+				return nil, fmt.Errorf("parameter %q has the shape %v in step %d, but in step %d it is %w", name, shape, a.Step, b.Step, err)
 			}
-			diffs = append(diffs, diffTensor(item.tensorName(), a.of(kind)[i], b.of(kind)[i]))
+			diffs = append(diffs, diffTensor(Item{Kind: kind, Name: name}.tensorName(), dense.Floats(left), right))
 		}
 	}
 	return diffs, nil

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"gorgonia.org/tensor"
+
 	"github.com/textground/textground/checkpoint"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/store"
 )
 
@@ -13,8 +16,10 @@ func Example() {
 	st := store.NewMem()
 	run := checkpoint.Lineage{Run: "demo", Number: 0}
 	state := &checkpoint.State{
-		Step: 10, Names: []string{"gate"}, Shapes: [][]int{{}},
-		Params: [][]float32{{0.5}}, M1: [][]float32{{0.1}}, M2: [][]float32{{0.01}}, Updates: []int{10},
+		Step: 10, Names: []string{"gate"}, Updates: []int{10},
+		Params: []*tensor.Dense{dense.Of([]float32{0.5})}, // a scalar, as its moments are
+		M1:     []*tensor.Dense{dense.Of([]float32{0.1})},
+		M2:     []*tensor.Dense{dense.Of([]float32{0.01})},
 	}
 
 	epoch, _ := checkpoint.ClaimEpoch(ctx, st, run, "coordinator-a")
@@ -34,6 +39,6 @@ func Example() {
 	}
 
 	found, err := checkpoint.Latest(ctx, st, run)
-	fmt.Println(found.Manifest.Step, found.State.Params, found.Skipped, err)
-	// Output: 10 [[0.5]] [] <nil>
+	fmt.Println(found.Manifest.Step, found.State.Flat(checkpoint.Param), found.Skipped, err)
+	// Output: 10 [0.5] [] <nil>
 }

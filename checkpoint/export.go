@@ -21,7 +21,7 @@ func Export(w io.Writer, s *State, names []string) error {
 		if !found {
 			return fmt.Errorf("export step %d: there is no parameter %q", s.Step, name)
 		}
-		tensors = append(tensors, safetensors.Of(name, s.Shapes[i], s.Params[i]))
+		tensors = append(tensors, safetensors.Of(name, s.Params[i]))
 	}
 	metadata := map[string]string{
 		"format":                   "pt", // what other tools look for: row-major tensors under PyTorch's names

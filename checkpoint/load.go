@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"io"
 
+	"gorgonia.org/tensor"
+
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/store"
 )
 
@@ -55,7 +58,7 @@ func Verify(ctx context.Context, st store.Store, m *Manifest, deep bool) error {
 		err = m.checkFinite()
 	}
 	if err == nil && deep {
-		err = walk(ctx, st, m, func(Item, []float32) {})
+		err = walk(ctx, st, m, func(Item, *tensor.Dense) {})
 	}
 	if err != nil {
 		return fmt.Errorf("verify step %d of %s: %w", m.Step, m.lineage(), err)
@@ -83,7 +86,7 @@ func (m *Manifest) volumeKey(record VolumeRecord) string {
 // Load reads a checkpoint and verifies all of it. With ErrNotFinite, and with no other error, the state comes too.
 func Load(ctx context.Context, st store.Store, m *Manifest) (*State, error) {
 	s := m.emptyState()
-	err := walk(ctx, st, m, func(item Item, values []float32) {
+	err := walk(ctx, st, m, func(item Item, values *tensor.Dense) {
 		s.of(item.Kind)[m.parameterIndex(item.Name)] = values
 	})
 	if err == nil {
@@ -97,10 +100,9 @@ func Load(ctx context.Context, st store.Store, m *Manifest) (*State, error) {
 
 func (m *Manifest) emptyState() *State {
 	n := len(m.Parameters)
-	s := &State{Step: m.Step, Params: make([][]float32, n), M1: make([][]float32, n), M2: make([][]float32, n)}
+	s := &State{Step: m.Step, Params: make([]*tensor.Dense, n), M1: make([]*tensor.Dense, n), M2: make([]*tensor.Dense, n)}
 	for _, p := range m.Parameters {
 		s.Names = append(s.Names, p.Name)
-		s.Shapes = append(s.Shapes, p.Shape)
 		s.Updates = append(s.Updates, p.Updates)
 	}
 	return s
@@ -108,7 +110,7 @@ func (m *Manifest) emptyState() *State {
 
 // walk reads the volumes in order, holds every byte against the manifest, and hands each tensor on. That values are not
 // finite is said last: damage comes first.
-func walk(ctx context.Context, st store.Store, m *Manifest, each func(Item, []float32)) error {
+func walk(ctx context.Context, st store.Store, m *Manifest, each func(Item, *tensor.Dense)) error {
 	params := sha256.New()
 	var notFinite error
 	for i, volume := range m.Plan() {
@@ -117,15 +119,15 @@ func walk(ctx context.Context, st store.Store, m *Manifest, each func(Item, []fl
 			return err
 		}
 		for _, item := range volume.Items {
-			tensor, values, err := readItem(file, item)
+			stored, values, err := readItem(file, item)
 			if err != nil {
 				return damaged("volume %s: %w", m.Volumes[i].Name, err)
 			}
-			if n := countNonFinite(values); n > 0 && notFinite == nil {
+			if n := countNonFinite(dense.Floats(values)); n > 0 && notFinite == nil {
 				notFinite = fmt.Errorf("%w: %d of tensor %q", ErrNotFinite, n, item.tensorName())
 			}
 			if item.Kind == Param {
-				params.Write(tensor.Data)
+				params.Write(stored.Data)
 			}
 			each(item, values)
 		}
@@ -165,11 +167,12 @@ func culprit(data []byte, record VolumeRecord) string {
 	return " (its header changed)"
 }
 
-func readItem(file *safetensors.File, item Item) (safetensors.Tensor, []float32, error) {
-	tensor, err := file.Want(item.tensorName(), safetensors.F32, item.Shape)
+// readItem reads an item as it is stored and as a host tensor.
+func readItem(file *safetensors.File, item Item) (safetensors.Tensor, *tensor.Dense, error) {
+	stored, err := file.Want(item.tensorName(), safetensors.F32, item.Shape)
 	if err != nil {
 		return safetensors.Tensor{}, nil, err
 	}
-	values, err := tensor.Float32s()
-	return tensor, values, err
+	values, err := stored.Dense()
+	return stored, values, err
 }

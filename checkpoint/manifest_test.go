@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"gorgonia.org/tensor"
 	"pgregory.net/rapid"
 
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/store"
 )
 
@@ -118,8 +120,8 @@ func TestParamsSHA256IsOverTheValuesAlone(t *testing.T) {
 	for i := range values {
 		values[i] = float32(i) / 3
 	}
-	whole := safetensors.Of("x", []int{40_000}, values)
-	if got := ParamsSHA256([][]float32{values[:1], values[1:33_000], {}, values[33_000:]}); got != digestOf(whole.Data) {
+	whole := safetensors.Of("x", dense.Of(values, 40_000))
+	if got := ParamsSHA256([]*tensor.Dense{dense.Of(values[:1]), dense.Of(values[1:33_000], 32_999), dense.Of(values[33_000:], 7, 1000)}); got != digestOf(whole.Data) {
 		t.Errorf("got %s", got)
 	}
 }
@@ -134,7 +136,7 @@ func TestAnExportIsAnOrdinaryFile(t *testing.T) {
 	if err != nil || len(f.Tensors) != 3 || f.Metadata["textground.params_sha256"] != ParamsSHA256(s.Params) {
 		t.Fatalf("%d tensors, %v, %v", len(f.Tensors), f.Metadata, err)
 	}
-	if got, err := f.Float32s("proj"); err != nil || !cmp.Equal(got, s.Params[2]) {
+	if got, err := f.Dense("proj"); err != nil || !cmp.Equal(got, s.Params[2], asValues) {
 		t.Errorf("proj: %v, %v", got, err)
 	}
 	out.Reset()

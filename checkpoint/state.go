@@ -6,31 +6,37 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/textground/textground/internal/dense"
 )
 
 // State is what training needs to go on after Step committed steps: all trainable parameters of both phases with their
-// AdamW moments. The slices run in parallel, in name order.
+// AdamW moments, float32. The slices run in parallel, in name order.
 type State struct {
 	Step    int
 	Names   []string
-	Shapes  [][]int
-	Params  [][]float32
-	M1, M2  [][]float32 // first and second moments
-	Updates []int       // how many optimiser updates each parameter has had
+	Params  []*tensor.Dense
+	M1, M2  []*tensor.Dense // first and second moments, each of its parameter's shape
+	Updates []int           // how many optimiser updates each parameter has had
 }
 
 // Check refuses a state whose slices do not run in parallel, or whose names are not in order.
 func (s *State) Check() error {
 	n := len(s.Names)
-	if len(s.Shapes) != n || len(s.Params) != n || len(s.M1) != n || len(s.M2) != n || len(s.Updates) != n {
-		return fmt.Errorf("state of step %d: %d names, %d shapes, %d parameters, %d and %d moments, %d update counts", s.Step, n, len(s.Shapes), len(s.Params), len(s.M1), len(s.M2), len(s.Updates))
+	if len(s.Params) != n || len(s.M1) != n || len(s.M2) != n || len(s.Updates) != n {
+		return fmt.Errorf("state of step %d: %d names, %d parameters, %d and %d moments, %d update counts", s.Step, n, len(s.Params), len(s.M1), len(s.M2), len(s.Updates))
 	}
 	for i, name := range s.Names {
 		if i > 0 && s.Names[i-1] >= name {
 			return fmt.Errorf("state of step %d: the names %q and %q are not in order", s.Step, s.Names[i-1], name)
 		}
-		if size := elements(s.Shapes[i]); len(s.Params[i]) != size || len(s.M1[i]) != size || len(s.M2[i]) != size {
-			return fmt.Errorf("state of step %d: parameter %q of shape %v has %d values and %d and %d moments", s.Step, name, s.Shapes[i], len(s.Params[i]), len(s.M1[i]), len(s.M2[i]))
+		shape := dense.Shape(s.Params[i])
+		for _, kind := range kinds {
+			if _, err := dense.Values[float32](s.of(kind)[i], shape...); err != nil {
+				return fmt.Errorf("state of step %d: %s of parameter %q of shape %v: %w", s.Step, kind, name, shape, err)
+			}
 		}
 	}
 	return nil
@@ -49,17 +55,20 @@ func elements(shape []int) int {
 func (s *State) CopyFrom(other *State) {
 	s.Step = other.Step
 	s.Names = append(s.Names[:0], other.Names...)
-	s.Shapes = append(s.Shapes[:0], other.Shapes...)
 	s.Updates = append(s.Updates[:0], other.Updates...)
 	s.Params = copyInto(s.Params, other.Params)
 	s.M1 = copyInto(s.M1, other.M1)
 	s.M2 = copyInto(s.M2, other.M2)
 }
 
-func copyInto(into, from [][]float32) [][]float32 {
+func copyInto(into, from []*tensor.Dense) []*tensor.Dense {
 	into = slices.Grow(into[:0], len(from))[:len(from)]
-	for i, values := range from {
-		into[i] = append(into[i][:0], values...)
+	for i, t := range from {
+		var memory []float32
+		if into[i] != nil {
+			memory = dense.Floats(into[i])[:0]
+		}
+		into[i] = dense.Of(append(memory, dense.Floats(t)...), t.Shape()...)
 	}
 	return into
 }
@@ -68,13 +77,13 @@ func copyInto(into, from [][]float32) [][]float32 {
 func (s *State) Parameters() []Parameter {
 	parameters := make([]Parameter, len(s.Names))
 	for i, name := range s.Names {
-		parameters[i] = Parameter{Name: name, Shape: s.Shapes[i], Updates: s.Updates[i]}
+		parameters[i] = Parameter{Name: name, Shape: dense.Shape(s.Params[i]), Updates: s.Updates[i]}
 	}
 	return parameters
 }
 
 // Values is the source that WriteVolume asks for a state's items.
-func (s *State) Values(item Item) []float32 {
+func (s *State) Values(item Item) *tensor.Dense {
 	i, found := slices.BinarySearch(s.Names, item.Name)
 	if !found {
 		panic(fmt.Sprintf("checkpoint: the state of step %d has no parameter %q", s.Step, item.Name))
@@ -82,7 +91,20 @@ func (s *State) Values(item Item) []float32 {
 	return s.of(item.Kind)[i]
 }
 
-func (s *State) of(kind Kind) [][]float32 {
+// Flat returns the values of all tensors of a kind, copied, one tensor behind the other in name order.
+func (s *State) Flat(kind Kind) []float32 {
+	n := 0
+	for _, t := range s.of(kind) {
+		n += t.Len()
+	}
+	flat := make([]float32, 0, n)
+	for _, t := range s.of(kind) {
+		flat = append(flat, dense.Floats(t)...)
+	}
+	return flat
+}
+
+func (s *State) of(kind Kind) []*tensor.Dense {
 	switch kind {
 	case Param:
 		return s.Params
@@ -96,11 +118,11 @@ func (s *State) of(kind Kind) [][]float32 {
 
 // ParamsSHA256 is the digest people compare: SHA-256 over all trainable parameters in name order as float32 little-endian,
 // in lower-case hexadecimal. Names and shapes are not part of it.
-func ParamsSHA256(params [][]float32) string {
+func ParamsSHA256(params []*tensor.Dense) string {
 	hash := sha256.New()
 	var block []byte
-	for _, values := range params {
-		for chunk := range slices.Chunk(values, 16<<10) {
+	for _, t := range params {
+		for chunk := range slices.Chunk(dense.Floats(t), 16<<10) {
 			block = appendFloats(block[:0], chunk)
 			hash.Write(block)
 		}

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"math"
 
+	"gorgonia.org/tensor"
+
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/store"
 )
 
@@ -32,10 +35,10 @@ type TensorRecord struct {
 }
 
 // WriteVolume writes one volume of the checkpoint of step under the writer's own prefix and returns its record. values
-// gives an item's values, row-major; they are only read, and not kept. A volume that is there already, from an attempt
+// gives an item's values, which must have the item's shape; they are only read, and not kept. A volume that is there already, from an attempt
 // cut short, is read back and not written again; one of other content is an error, never overwritten. Workers may write
 // different volumes of one checkpoint at the same time.
-func WriteVolume(ctx context.Context, st store.Store, l Lineage, step int, w Writer, v Volume, values func(Item) []float32) (VolumeRecord, error) {
+func WriteVolume(ctx context.Context, st store.Store, l Lineage, step int, w Writer, v Volume, values func(Item) *tensor.Dense) (VolumeRecord, error) {
 	if err := cmp.Or(l.check(), w.check()); err != nil {
 		return VolumeRecord{}, fmt.Errorf("write volume %d of step %d: %w", v.Index, step, err)
 	}
@@ -51,12 +54,16 @@ func WriteVolume(ctx context.Context, st store.Store, l Lineage, step int, w Wri
 }
 
 // encodeVolume makes the bytes, and the record all but its name.
-func encodeVolume(v Volume, values func(Item) []float32) ([]byte, VolumeRecord, error) {
+func encodeVolume(v Volume, values func(Item) *tensor.Dense) ([]byte, VolumeRecord, error) {
 	tensors := make([]safetensors.Tensor, len(v.Items))
 	nonFinite := map[string]int{}
 	for i, item := range v.Items {
-		data := values(item)
-		tensors[i] = safetensors.Of(item.tensorName(), item.Shape, data)
+		given := values(item)
+		data, err := dense.Values[float32](given, item.Shape...)
+		if err != nil {
+			return nil, VolumeRecord{}, fmt.Errorf("tensor %q: %w", item.tensorName(), err)
+		}
+		tensors[i] = safetensors.Of(item.tensorName(), given)
 		nonFinite[item.tensorName()] = countNonFinite(data)
 	}
 	data, err := safetensors.Encode(tensors, nil)

@@ -39,6 +39,6 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(batch.IDs, len(batch.Images) == 4*3*32*32, batch.Captions[0])
-	// Output: [13 7 11 15] true a striped yellow star with a yellow moon
+	fmt.Println(batch.IDs, batch.Images.Shape(), batch.Captions[0])
+	// Output: [13 7 11 15] (4, 3, 32, 32) a striped yellow star with a yellow moon
 }

@@ -8,7 +8,9 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
+	"gorgonia.org/tensor"
 
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/internal/philox"
 	"github.com/textground/textground/store"
 )
@@ -35,9 +37,9 @@ type LoaderConfig struct {
 // Batch is what a lane computes on at a step. Several callers may have been given the same one: read it, never write it.
 type Batch struct {
 	Step, Lane int
-	Images     []float32  // [B, 3, ImageSize, ImageSize], normalised
-	Tokens     [][]int32  // [B][context]
-	IDs        []SampleID // of the samples really used
+	Images     *tensor.Dense // float32 [B, 3, ImageSize, ImageSize], normalised
+	Tokens     [][]int32     // [B][context]
+	IDs        []SampleID    // of the samples really used
 	Captions   []string
 }
 
@@ -195,8 +197,10 @@ func (l *Loader) forget(step int) {
 // makeBatch fills a batch, each sample into its own place.
 func (l *Loader) makeBatch(ctx context.Context, step, lane int) (*Batch, error) {
 	ids := l.cfg.Plan.Samples(step, lane)
-	values := 3 * l.cfg.ImageSize * l.cfg.ImageSize
-	b := &Batch{Step: step, Lane: lane, Images: make([]float32, len(ids)*values),
+	size := l.cfg.ImageSize
+	values := 3 * size * size
+	images := make([]float32, len(ids)*values)
+	b := &Batch{Step: step, Lane: lane, Images: dense.Of(images, len(ids), 3, size, size),
 		Tokens: make([][]int32, len(ids)), IDs: make([]SampleID, len(ids)), Captions: make([]string, len(ids))}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(cap(l.slots))
@@ -208,7 +212,7 @@ func (l *Loader) makeBatch(ctx context.Context, step, lane int) (*Batch, error) 
 			}
 			b.IDs[i], b.Captions[i], b.Tokens[i] = s.id, s.caption, l.cfg.Tokenizer.Encode(s.caption)
 			r := l.key.Stream(uint32(step), uint32(lane), uint32(i))
-			Augment(b.Images[i*values:(i+1)*values], s.image, l.cfg.ImageSize, l.cfg.Augment, r)
+			Augment(images[i*values:(i+1)*values], s.image, size, l.cfg.Augment, r)
 			return nil
 		})
 	}

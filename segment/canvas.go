@@ -95,8 +95,10 @@ func place(c *image.RGBA, at image.Rectangle, img *dataset.Image) {
 // colour of its class whatever it covers; the background is darkened; a line in full colour stands where a mask ends.
 func tint(c *image.RGBA, at image.Rectangle, labels *LabelMap, background bool) {
 	width, height := at.Dx(), at.Dy()
+	pix := labels.Pix()
+	rows, cols := labels.Size()
 	label := func(x, y int) uint8 {
-		return labels.Pix[min(max(y, 0), height-1)*labels.Height/height*labels.Width+min(max(x, 0), width-1)*labels.Width/width]
+		return pix[min(max(y, 0), height-1)*rows/height*cols+min(max(x, 0), width-1)*cols/width]
 	}
 	edge := max(1, min(width, height)/160)
 	for y := range height {
@@ -170,12 +172,13 @@ const (
 // nameMasks writes the names of the larger masks onto them.
 func nameMasks(c *image.RGBA, at image.Rectangle, labels *LabelMap, names []string, background bool) {
 	var taken []image.Rectangle
+	rows, cols := labels.Size()
 	for _, label := range largest(labels, background) {
 		x, y := labels.middle(label)
 		text := shorten(names[label], at.Dx()/letterWide-1)
 		wide := letterWide*len([]rune(text)) + 4
-		left := clamp(at.Min.X+(2*x+1)*at.Dx()/(2*labels.Width)-wide/2, at.Min.X, at.Max.X-wide)
-		top := clamp(at.Min.Y+(2*y+1)*at.Dy()/(2*labels.Height)-lineHigh/2, at.Min.Y, at.Max.Y-lineHigh)
+		left := clamp(at.Min.X+(2*x+1)*at.Dx()/(2*cols)-wide/2, at.Min.X, at.Max.X-wide)
+		top := clamp(at.Min.Y+(2*y+1)*at.Dy()/(2*rows)-lineHigh/2, at.Min.Y, at.Max.Y-lineHigh)
 		plate := image.Rect(left, top, left+wide, top+lineHigh-1)
 		if slices.ContainsFunc(taken, plate.Overlaps) {
 			continue // the legend has it
@@ -200,12 +203,13 @@ func clamp(v, low, high int) int { return max(low, min(v, high)) }
 // largest lists the labels whose masks are large enough to be named, the largest first.
 func largest(labels *LabelMap, background bool) []int {
 	var counts [256]int
-	for _, v := range labels.Pix {
+	pix := labels.Pix()
+	for _, v := range pix {
 		counts[v]++
 	}
 	var list []int
 	for label, n := range counts {
-		if float64(n) >= leastNamed*float64(len(labels.Pix)) && label != Ignored && (label != 0 || !background) {
+		if float64(n) >= leastNamed*float64(len(pix)) && label != Ignored && (label != 0 || !background) {
 			list = append(list, label)
 		}
 	}
@@ -215,18 +219,19 @@ func largest(labels *LabelMap, background bool) []int {
 
 // middle returns the pixel of a label's mask that is nearest to the mask's centre.
 func (l *LabelMap) middle(label int) (x, y int) {
+	_, width := l.Size()
 	sumX, sumY, n := 0, 0, 0
-	for i, v := range l.Pix {
+	for i, v := range l.Pix() {
 		if int(v) == label {
-			sumX, sumY, n = sumX+i%l.Width, sumY+i/l.Width, n+1
+			sumX, sumY, n = sumX+i%width, sumY+i/width, n+1
 		}
 	}
 	best := -1
-	for i, v := range l.Pix {
+	for i, v := range l.Pix() {
 		if int(v) == label {
-			dx, dy := i%l.Width-sumX/n, i/l.Width-sumY/n
+			dx, dy := i%width-sumX/n, i/width-sumY/n
 			if d := dx*dx + dy*dy; best < 0 || d < best {
-				best, x, y = d, i%l.Width, i/l.Width
+				best, x, y = d, i%width, i/width
 			}
 		}
 	}

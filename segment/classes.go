@@ -5,7 +5,10 @@ import (
 	"math"
 	"strings"
 
+	"gorgonia.org/tensor"
+
 	"github.com/textground/textground/dataset/world"
+	"github.com/textground/textground/internal/dense"
 )
 
 // maxClasses leaves 255 for pixels that are not counted and one label for the background.
@@ -13,8 +16,8 @@ const maxClasses = 254
 
 // Classes are the things to look for, ready for use with any image.
 type Classes struct {
-	Names      []string  // the first name of each
-	Embeddings []float32 // [C, E], each of length 1
+	Names      []string      // the first name of each
+	Embeddings *tensor.Dense // float32 [C, E], each of length 1
 }
 
 // ParseClasses reads "cat|kitten, tree": classes apart by commas, names of one class by bars.
@@ -76,15 +79,15 @@ func (s *Segmenter) EmbedClasses(names []string, tokens [][][]int32) (*Classes, 
 		return nil, fmt.Errorf("%d classes: give 1 to %d", len(names), maxClasses)
 	}
 	width := s.model.Config().Vision.Embed
-	c := &Classes{Names: names, Embeddings: make([]float32, 0, len(names)*width)}
+	embeddings := make([]float32, 0, len(names)*width)
 	for i, sentences := range tokens {
 		raw, err := s.model.EmbedTexts(sentences)
 		if err != nil {
 			return nil, fmt.Errorf("class %q: %w", names[i], err)
 		}
-		c.Embeddings = append(c.Embeddings, meanDirection(raw, width)...)
+		embeddings = append(embeddings, meanDirection(raw, width)...)
 	}
-	return c, nil
+	return &Classes{Names: names, Embeddings: dense.Of(embeddings, len(names), width)}, nil
 }
 
 // sentence puts a name into a template.

@@ -3,6 +3,8 @@ package segment
 import (
 	"fmt"
 	"math"
+
+	"github.com/textground/textground/internal/dense"
 )
 
 // Confusion counts pixels by true and found class over a whole set.
@@ -18,16 +20,19 @@ func NewConfusion(classes int) *Confusion {
 
 // Add counts the pixels of one image; those whose truth is Ignored are left out.
 func (c *Confusion) Add(truth, found *LabelMap) error {
-	if truth.Width != found.Width || truth.Height != found.Height {
-		return fmt.Errorf("labels of %dx%d for an image of %dx%d", truth.Width, truth.Height, found.Width, found.Height)
+	height, width := found.Size()
+	labels, err := dense.Values[uint8](truth.Pixels, height, width)
+	if err != nil {
+		return fmt.Errorf("labels for an image of %dx%d: %w", width, height, err)
 	}
-	for i, t := range truth.Pix {
+	pix := found.Pix()
+	for i, t := range labels {
 		switch {
 		case t == Ignored:
 		case int(t) >= c.Classes:
-			return fmt.Errorf("label %d at (%d, %d), but there are classes 0 to %d", t, i%truth.Width, i/truth.Width, c.Classes-1)
+			return fmt.Errorf("label %d at (%d, %d), but there are classes 0 to %d", t, i%width, i/width, c.Classes-1)
 		default:
-			c.Counts[int(t)*c.Classes+int(found.Pix[i])]++
+			c.Counts[int(t)*c.Classes+int(pix[i])]++
 		}
 	}
 	return nil

@@ -97,7 +97,8 @@ func (p pair) read() (Sample, error) {
 		return Sample{}, &SetError{p.labels, err.Error(), "the pixel values of a label map are the classes' numbers"}
 	}
 	if !truth.fits(image) {
-		return Sample{}, &SetError{p.labels, fmt.Sprintf("%dx%d labels for an image of %dx%d", truth.Width, truth.Height, image.Width, image.Height), "labels have the size of their image"}
+		height, width := truth.Size()
+		return Sample{}, &SetError{p.labels, fmt.Sprintf("%dx%d labels for an image of %dx%d", width, height, image.Width, image.Height), "labels have the size of their image"}
 	}
 	return Sample{Name: p.image, Image: image, Truth: truth}, nil
 }

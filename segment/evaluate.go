@@ -79,7 +79,8 @@ type evaluation struct {
 // take puts a sample beside those that wait, and segments them when they are enough.
 func (e *evaluation) take(sample Sample) error {
 	if !sample.Truth.fits(sample.Image) {
-		return fmt.Errorf("%s: labels of %dx%d for an image of %dx%d", sample.Name, sample.Truth.Width, sample.Truth.Height, sample.Image.Width, sample.Image.Height)
+		height, width := sample.Truth.Size()
+		return fmt.Errorf("%s: labels of %dx%d for an image of %dx%d", sample.Name, width, height, sample.Image.Width, sample.Image.Height)
 	}
 	if len(e.waiting) > 0 && !e.joins(sample.Image) {
 		if err := e.flush(); err != nil {
@@ -124,14 +125,15 @@ func (e *evaluation) counted(truth *LabelMap) *LabelMap {
 	if !e.protocol.ZeroIgnored {
 		return truth
 	}
-	moved := &LabelMap{truth.Width, truth.Height, make([]uint8, len(truth.Pix))}
-	for i, v := range truth.Pix {
-		moved.Pix[i] = Ignored
+	height, width := truth.Size()
+	moved := make([]uint8, height*width)
+	for i, v := range truth.Pix() {
+		moved[i] = Ignored
 		if v != 0 && v != Ignored {
-			moved.Pix[i] = v - 1
+			moved[i] = v - 1
 		}
 	}
-	return moved
+	return NewLabelMap(height, width, moved)
 }
 
 func (e *evaluation) result() *Result {

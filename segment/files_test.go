@@ -16,21 +16,23 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/textground/textground/dataset/world"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/store"
 )
 
 // labelMaps draws label maps with few labels, so that runs have every length.
 func labelMaps(t *rapid.T, labels int) *LabelMap {
-	l := &LabelMap{Width: rapid.IntRange(1, 40).Draw(t, "width"), Height: rapid.IntRange(1, 40).Draw(t, "height")}
+	width, height := rapid.IntRange(1, 40).Draw(t, "width"), rapid.IntRange(1, 40).Draw(t, "height")
+	var pix []uint8
 	every := rapid.IntRange(1, 2000).Draw(t, "every")
 	now := uint8(0)
-	for i := range l.Width * l.Height {
+	for i := range width * height {
 		if i%every == 0 {
 			now = uint8(rapid.IntRange(0, labels-1).Draw(t, "label"))
 		}
-		l.Pix = append(l.Pix, now)
+		pix = append(pix, now)
 	}
-	return l
+	return NewLabelMap(height, width, pix)
 }
 
 // unpackRuns is the inverse of packRuns.
@@ -63,11 +65,12 @@ func TestRunLengthsHoldTheMask(t *testing.T) {
 		for i, n := range unpackRuns(rle.Counts) {
 			pix = append(pix, bytes.Repeat([]byte{uint8(i % 2)}, n)...)
 		}
-		if len(pix) != len(labels.Pix) || rle.Size != [2]int{labels.Height, labels.Width} {
-			t.Fatalf("%d pixels of %dx%d", len(pix), labels.Width, labels.Height)
+		height, width := labels.Size()
+		if len(pix) != height*width || rle.Size != [2]int{height, width} {
+			t.Fatalf("%d pixels of %dx%d", len(pix), width, height)
 		}
 		for i, v := range pix {
-			if y, x := i%labels.Height, i/labels.Height; (labels.Pix[y*labels.Width+x] == 1) != (v == 1) {
+			if y, x := i%height, i/height; (labels.Pix()[y*width+x] == 1) != (v == 1) {
 				t.Fatalf("pixel (%d, %d)", x, y)
 			}
 		}
@@ -86,10 +89,10 @@ func TestRunLengthsAreThoseOfCOCO(t *testing.T) {
 		{4, 5, func(int, int) bool { return true }, "0d0"},
 		{4, 5, func(int, int) bool { return false }, "d0"},
 	} {
-		l := &LabelMap{test.width, test.height, make([]uint8, test.width*test.height)}
-		for i := range l.Pix {
-			if test.inside(i%l.Width, i/l.Width) {
-				l.Pix[i] = 7
+		l := NewLabelMap(test.height, test.width, make([]uint8, test.width*test.height))
+		for i := range l.Pix() {
+			if test.inside(i%test.width, i/test.width) {
+				l.Pix()[i] = 7
 			}
 		}
 		if have := l.RLE(7).Counts; have != test.counts {
@@ -106,7 +109,7 @@ func TestLabelMapsComeBackFromTheirPNG(t *testing.T) {
 			t.Fatal(err)
 		}
 		back, err := ReadLabels(file.Bytes())
-		if err != nil || back.Width != labels.Width || !slices.Equal(back.Pix, labels.Pix) {
+		if err != nil || !slices.Equal(back.Pixels.Shape(), labels.Pixels.Shape()) || !slices.Equal(back.Pix(), labels.Pix()) {
 			t.Fatalf("%v", err)
 		}
 	})
@@ -133,8 +136,8 @@ func FuzzReadLabels(f *testing.F) {
 	f.Add(encoded(f, image.NewGray(image.Rect(0, 0, 3, 2))))
 	f.Add(encoded(f, image.NewPaletted(image.Rect(0, 0, 3, 2), color.Palette{color.Black, color.White})))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if labels, err := ReadLabels(data); err == nil && len(labels.Pix) != labels.Width*labels.Height {
-			t.Errorf("%d labels of %dx%d", len(labels.Pix), labels.Width, labels.Height)
+		if labels, err := ReadLabels(data); err == nil && labels.Pixels.Dims() != 2 {
+			t.Errorf("labels of shape %v", labels.Pixels.Shape())
 		}
 	})
 }
@@ -142,12 +145,14 @@ func FuzzReadLabels(f *testing.F) {
 func TestConfusionCountsEveryPixelThatIsNotIgnored(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		truth := labelMaps(t, 4)
-		found := &LabelMap{truth.Width, truth.Height, make([]uint8, len(truth.Pix))}
+		height, width := truth.Size()
+		right, pix := truth.Pix(), make([]uint8, height*width)
+		found := NewLabelMap(height, width, pix)
 		ignored := 0
-		for i := range found.Pix {
-			found.Pix[i] = uint8(rapid.IntRange(0, 3).Draw(t, "found"))
-			if truth.Pix[i] == 3 {
-				truth.Pix[i] = Ignored
+		for i := range pix {
+			pix[i] = uint8(rapid.IntRange(0, 3).Draw(t, "found"))
+			if right[i] == 3 {
+				right[i] = Ignored
 				ignored++
 			}
 		}
@@ -157,8 +162,8 @@ func TestConfusionCountsEveryPixelThatIsNotIgnored(t *testing.T) {
 		}
 		for class, iou := range c.IoU() {
 			both, either := 0, 0
-			for i, v := range truth.Pix {
-				if a, b := int(v) == class, int(found.Pix[i]) == class; v != Ignored && (a || b) {
+			for i, v := range right {
+				if a, b := int(v) == class, int(pix[i]) == class; v != Ignored && (a || b) {
 					either++
 					if a && b {
 						both++
@@ -191,7 +196,7 @@ func TestDirectoriesPairImagesWithLabels(t *testing.T) {
 		}
 		var names []string
 		for sample, err := range set {
-			if err != nil || !slices.Equal(sample.Truth.Pix, s.Mask) || sample.Image.Width != 64 {
+			if err != nil || !slices.Equal(sample.Truth.Pix(), s.Mask) || sample.Image.Width != 64 {
 				t.Fatalf("%s: %v", sample.Name, err)
 			}
 			names = append(names, filepath.Base(sample.Name)[:1])
@@ -253,7 +258,7 @@ func TestShardsOfTheWorldAreItsScenes(t *testing.T) {
 	i := 0
 	for sample, err := range set {
 		want := scene(t, i)
-		if err != nil || sample.Caption != want.Caption || !slices.Equal(sample.Image.Pix, want.Image.Pix) || !slices.Equal(sample.Truth.Pix, want.Truth.Pix) {
+		if err != nil || sample.Caption != want.Caption || !slices.Equal(sample.Image.Pix, want.Image.Pix) || !slices.Equal(sample.Truth.Pix(), want.Truth.Pix()) {
 			t.Errorf("sample %d: %v", i, err)
 		}
 		i++
@@ -276,12 +281,13 @@ func TestShardsOfTheWorldAreItsScenes(t *testing.T) {
 
 func TestPicturesAreDrawnForImagesOfEveryShape(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {50, 1}, {2, 90}, {40, 30}} {
-		labels := &LabelMap{size[0], size[1], make([]uint8, size[0]*size[1])}
-		for i := range labels.Pix {
-			labels.Pix[i] = uint8(i / 7 % 4)
+		width, height := size[0], size[1]
+		labels := NewLabelMap(height, width, make([]uint8, width*height))
+		for i := range labels.Pix() {
+			labels.Pix()[i] = uint8(i / 7 % 4)
 		}
-		img := noise(labels.Width, labels.Height, 4)
-		scores := &Scores{labels.Height, labels.Width, []string{BackgroundName, "cat", "k\u00e4se", strings.Repeat("long ", 60)}, make([]float32, 4*len(labels.Pix))}
+		img := noise(width, height, 4)
+		scores := &Scores{[]string{BackgroundName, "cat", "k\u00e4se", strings.Repeat("long ", 60)}, dense.Of(make([]float32, 4*width*height), 4, height, width)}
 		for _, background := range []bool{false, true} {
 			drawn := Overlay(img, labels, scores, background)
 			if !bytes.Equal(drawn.Pix, Overlay(img, labels, scores, background).Pix) {

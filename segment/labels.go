@@ -10,8 +10,9 @@ import (
 
 // WritePNG writes the labels as a paletted PNG: the index of a pixel is its label, its colour the label's.
 func (l *LabelMap) WritePNG(w io.Writer, background bool) error {
-	img := image.NewPaletted(image.Rect(0, 0, l.Width, l.Height), palette(background))
-	copy(img.Pix, l.Pix)
+	height, width := l.Size()
+	img := image.NewPaletted(image.Rect(0, 0, width, height), palette(background))
+	copy(img.Pix, l.Pix())
 	return png.Encode(w, img)
 }
 
@@ -31,14 +32,11 @@ func ReadLabels(data []byte) (*LabelMap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("label map: %w", err)
 	}
-	labels := &LabelMap{Width: config.Width, Height: config.Height}
 	switch p := img.(type) {
 	case *image.Paletted:
-		labels.Pix = p.Pix
+		return NewLabelMap(config.Height, config.Width, p.Pix), nil
 	case *image.Gray:
-		labels.Pix = p.Pix
-	default:
-		return nil, fmt.Errorf("label map: a PNG of colours or of 16 bits, but labels are grey or paletted with 8 bits a pixel; convert it to label numbers")
+		return NewLabelMap(config.Height, config.Width, p.Pix), nil
 	}
-	return labels, nil
+	return nil, fmt.Errorf("label map: a PNG of colours or of 16 bits, but labels are grey or paletted with 8 bits a pixel; convert it to label numbers")
 }

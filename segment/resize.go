@@ -3,7 +3,10 @@ package segment
 import (
 	"fmt"
 
+	"gorgonia.org/tensor"
+
 	"github.com/textground/textground/dataset"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/kernels"
 )
 
@@ -17,6 +20,12 @@ var (
 type Maps struct {
 	Count, Height, Width int
 	Values               []float32
+}
+
+// mapsOf takes the maps [n, C, height, width] of n images one after the other, shared.
+func mapsOf(t *tensor.Dense) Maps {
+	shape := dense.Shape(t)
+	return Maps{shape[0] * shape[1], shape[2], shape[3], dense.Must[float32](t, shape...)}
 }
 
 // maxPixels bounds the size at which an image is looked at; sides are bounded by the protocol already.

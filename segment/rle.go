@@ -8,16 +8,18 @@ type RLE struct {
 
 // RLE returns the mask of one class.
 func (l *LabelMap) RLE(class int) RLE {
-	return RLE{[2]int{l.Height, l.Width}, packRuns(l.runs(class))}
+	height, width := l.Size()
+	return RLE{[2]int{height, width}, packRuns(l.runs(class))}
 }
 
 // runs counts pixels that are not of the class, then that are, and so on, column by column.
 func (l *LabelMap) runs(class int) []int {
 	var runs []int
-	inside, length := false, 0
-	for x := range l.Width {
-		for y := range l.Height {
-			if (int(l.Pix[y*l.Width+x]) == class) != inside {
+	height, width := l.Size()
+	pix, inside, length := l.Pix(), false, 0
+	for x := range width {
+		for y := range height {
+			if (int(pix[y*width+x]) == class) != inside {
 				runs, inside, length = append(runs, length), !inside, 0
 			}
 			length++

@@ -12,6 +12,7 @@ import (
 	"github.com/textground/textground/checkpoint/safetensors"
 	"github.com/textground/textground/dataset"
 	"github.com/textground/textground/examples"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/internal/philox"
 	"github.com/textground/textground/kernels"
 	"github.com/textground/textground/kernels/devices"
@@ -75,11 +76,11 @@ func TestTheScoresOfAnImageDoNotDependOnTheImagesBesideIt(t *testing.T) {
 	together := must(s.Scores(classes, images...))
 	for i, image := range images {
 		alone := must(s.Scores(classes, image))[0]
-		if !slices.Equal(alone.Values, together[i].Values) {
-			t.Errorf("image %d of %dx%d", i, image.Width, image.Height)
+		if _, err := dense.Values[float32](alone.Values, 4, image.Height, image.Width); err != nil || len(alone.Names) != 4 {
+			t.Fatalf("scores for %v: %v", alone.Names, err)
 		}
-		if alone.Width != image.Width || alone.Height != image.Height || len(alone.Names) != 4 {
-			t.Errorf("scores of %dx%d for %v", alone.Width, alone.Height, alone.Names)
+		if !slices.Equal(dense.Floats(alone.Values), dense.Floats(together[i].Values)) {
+			t.Errorf("image %d of %dx%d", i, image.Width, image.Height)
 		}
 	}
 }
@@ -88,7 +89,7 @@ func TestScoresAreFiniteForImagesOfEveryShape(t *testing.T) {
 	s := segmenterWith(t, func(p *Protocol) { p.PAMR, p.CLIPMix = true, 0.3 })
 	classes := must(s.Classes([][]string{{"fish"}, {"cat"}}))
 	for _, size := range [][2]int{{1, 1}, {1, 300}, {700, 3}, {83, 65}} {
-		for i, v := range must(s.Scores(classes, noise(size[0], size[1], 3)))[0].Values {
+		for i, v := range dense.Floats(must(s.Scores(classes, noise(size[0], size[1], 3)))[0].Values) {
 			if !(v >= 0 && v <= 1) {
 				t.Fatalf("%v: score %d is %v", size, i, v)
 			}
@@ -103,7 +104,7 @@ func TestTheThresholdIsTheScoreOfTheBackground(t *testing.T) {
 	}{{0, false}, {1, true}} {
 		s := segmenterWith(t, func(p *Protocol) { p.Threshold = test.threshold })
 		classes := must(s.Classes([][]string{{"fish"}, {"cat"}}))
-		for _, v := range must(s.Scores(classes, scene(t, 0).Image))[0].Labels().Pix {
+		for _, v := range must(s.Scores(classes, scene(t, 0).Image))[0].Labels().Pix() {
 			if (v == 0) != test.rest {
 				t.Fatalf("threshold %v: label %d", test.threshold, v)
 			}
@@ -124,7 +125,7 @@ func TestACLIPMixOfOneShowsCLIPAlone(t *testing.T) {
 	if err := s.model.SetParameters(params); err != nil { // a grounder of zeros
 		t.Fatal(err)
 	}
-	if after := must(s.Scores(classes, scene(t, 0).Image))[0]; !slices.Equal(after.Values, before.Values) {
+	if after := must(s.Scores(classes, scene(t, 0).Image))[0]; !slices.Equal(dense.Floats(after.Values), dense.Floats(before.Values)) {
 		t.Error("the grounder has a say in CLIP's scores")
 	}
 }
@@ -133,17 +134,18 @@ func TestNamesOfAClassAreAveraged(t *testing.T) {
 	s := segmenterWith(t, func(*Protocol) {})
 	both := must(s.Classes([][]string{{"fish", "cat"}, {"cat", "fish"}}))
 	one := must(s.Classes([][]string{{"fish"}}))
-	width := len(one.Embeddings)
+	values, single := dense.Floats(both.Embeddings), dense.Floats(one.Embeddings)
+	width := len(single)
 	for k := range width {
-		if d := both.Embeddings[k] - both.Embeddings[width+k]; d > 1e-6 || d < -1e-6 {
+		if d := values[k] - values[width+k]; d > 1e-6 || d < -1e-6 {
 			t.Fatalf("the order of names matters: %v", d)
 		}
 	}
-	if slices.Equal(both.Embeddings[:width], one.Embeddings) {
+	if slices.Equal(values[:width], single) {
 		t.Error("the second name changes nothing")
 	}
 	square := 0.0
-	for _, v := range one.Embeddings {
+	for _, v := range single {
 		square += float64(v) * float64(v)
 	}
 	if math.Abs(square-1) > 1e-5 || both.Names[1] != "cat" {
@@ -155,7 +157,7 @@ func TestEvaluationCountsWhatSegmentationFinds(t *testing.T) {
 	s := segmenterWith(t, func(*Protocol) {})
 	classes := must(s.Classes(WorldClasses()))
 	samples := []Sample{
-		scene(t, 0), scene(t, 1), {Name: "small", Image: noise(40, 48, 5), Truth: &LabelMap{40, 48, scene(t, 2).Truth.Pix[:40*48]}}, scene(t, 3),
+		scene(t, 0), scene(t, 1), {Name: "small", Image: noise(40, 48, 5), Truth: NewLabelMap(48, 40, scene(t, 2).Truth.Pix()[:40*48])}, scene(t, 3),
 	}
 	set := func(yield func(Sample, error) bool) {
 		for _, sample := range samples {
@@ -185,7 +187,7 @@ func TestWithoutABackgroundItsPixelsMayBeLeftOut(t *testing.T) {
 	result := must(s.Evaluate(context.Background(), World(1000, 3), must(s.Classes(WorldClasses())), nil))
 	var counted, things int64
 	for i := range 3 {
-		for _, v := range scene(t, i).Truth.Pix {
+		for _, v := range scene(t, i).Truth.Pix() {
 			if v != 0 {
 				things++
 			}
@@ -203,7 +205,7 @@ func TestEvaluationNamesTheImageThatDoesNotFit(t *testing.T) {
 	s := segmenterWith(t, func(*Protocol) {})
 	set := func(yield func(Sample, error) bool) {
 		sample := scene(t, 0)
-		sample.Name, sample.Truth.Pix[70] = "picture 7", 9
+		sample.Name, sample.Truth.Pix()[70] = "picture 7", 9
 		yield(sample, nil)
 	}
 	_, err := s.Evaluate(context.Background(), set, must(s.Classes([][]string{{"fish"}})), nil)

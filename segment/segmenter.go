@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/textground/textground/dataset"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/kernels"
 	"github.com/textground/textground/tcl"
 )
@@ -88,15 +89,14 @@ func (s *Segmenter) scoreEqual(classes *Classes, images []*dataset.Image) ([]*Sc
 
 // withBackground puts the constant score of class 0 before the classes' own, where the protocol has a background.
 func (s *Segmenter) withBackground(classes *Classes, full Maps) *Scores {
-	out := &Scores{Height: full.Height, Width: full.Width, Names: classes.Names, Values: full.Values}
-	if !s.protocol.Background {
-		return out
+	names, values := classes.Names, full.Values
+	if s.protocol.Background {
+		names = append([]string{BackgroundName}, names...)
+		values = make([]float32, full.Height*full.Width, full.Height*full.Width+len(full.Values))
+		for i := range values {
+			values[i] = float32(s.protocol.Threshold)
+		}
+		values = append(values, full.Values...)
 	}
-	out.Names = append([]string{BackgroundName}, classes.Names...)
-	out.Values = make([]float32, full.Height*full.Width, full.Height*full.Width+len(full.Values))
-	for i := range out.Values {
-		out.Values[i] = float32(s.protocol.Threshold)
-	}
-	out.Values = append(out.Values, full.Values...)
-	return out
+	return &Scores{Names: names, Values: dense.Of(values, len(names), full.Height, full.Width)}
 }

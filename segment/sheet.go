@@ -95,11 +95,11 @@ func badge(c *image.RGBA, at image.Rectangle, text string) {
 
 // agreement is the share of counted pixels whose label is the true one.
 func agreement(truth, labels *LabelMap) float64 {
-	same, all := 0, 0
-	for i, v := range truth.Pix {
+	same, all, pix := 0, 0, labels.Pix()
+	for i, v := range truth.Pix() {
 		if v != Ignored {
 			all++
-			if v == labels.Pix[i] {
+			if v == pix[i] {
 				same++
 			}
 		}
@@ -112,7 +112,7 @@ func sheetEntries(rows []SheetRow, text SheetText) []entry {
 	var seen [256]bool
 	for _, row := range rows {
 		for _, labels := range []*LabelMap{row.Truth, row.Before, row.After} {
-			for _, v := range labels.Pix {
+			for _, v := range labels.Pix() {
 				seen[v] = true
 			}
 		}

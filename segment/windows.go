@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/kernels"
 )
 
@@ -82,21 +83,21 @@ func divide(sums []Maps, windows []Window) {
 
 // Ground takes windows [3, h, w] of one size through the stages of tcl-spec section 8.
 func (s *Segmenter) Ground(classes *Classes, windows []Maps) (Stages, error) {
-	height, width, c := windows[0].Height, windows[0].Width, len(classes.Names)
+	height, width := windows[0].Height, windows[0].Width
 	var images []float32
 	for _, w := range windows {
 		images = append(images, w.Values...)
 	}
-	g, err := s.model.Ground(images, height, width, classes.Embeddings)
+	g, err := s.model.Ground(dense.Of(images, len(windows), 3, height, width), classes.Embeddings)
 	if err != nil {
 		return Stages{}, err
 	}
 	var st Stages
-	st.Soft = Maps{len(windows) * c, g.Rows, g.Cols, g.Soft}
+	st.Soft = mapsOf(g.Soft)
 	if st.Refined, err = s.refine(st.Soft, windows, Window{g.Top, g.Top + height, g.Left, g.Left + width}, g.Height, g.Width); err != nil {
 		return st, err
 	}
-	if st.Mixed, err = s.mix(st.Refined, Maps{len(windows) * c, g.GridRows, g.GridCols, g.CLIP}); err != nil {
+	if st.Mixed, err = s.mix(st.Refined, mapsOf(g.CLIP)); err != nil {
 		return st, err
 	}
 	padded, err := s.resample(st.Mixed, g.Height, g.Width, kernels.Bilinear)

@@ -28,6 +28,6 @@ func WorldScene(seed uint64, i int) (Sample, error) {
 	}
 	return Sample{
 		Name: fmt.Sprintf("scene %d", i), Caption: scene.Caption, Image: image,
-		Truth: &LabelMap{image.Width, image.Height, scene.Mask},
+		Truth: NewLabelMap(image.Height, image.Width, scene.Mask),
 	}, nil
 }

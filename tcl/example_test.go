@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/internal/philox"
 	"github.com/textground/textground/kernels/ref"
 	"github.com/textground/textground/tcl"
@@ -29,8 +30,9 @@ func ExampleModel() {
 
 	texts, err := model.EmbedTexts(captions(cfg))
 	check(err)
+	side := cfg.Vision.Image
 	pass, err := model.Forward(tcl.Batch{
-		Images: uniforms(2*3*cfg.Vision.Image*cfg.Vision.Image, 1), Noise: uniforms(2*cfg.Positions(), 2)}, texts)
+		Images: dense.Of(uniforms(2*3*side*side, 1), 2, 3, side, side), Noise: uniforms(2*cfg.Positions(), 2)}, texts)
 	check(err)
 	columns, err := pass.Columns()
 	check(err)

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/textground/textground/internal/dense"
 )
 
 // With noise close to 0 and 1 the hard masks hold still and their straight-through gradient, which is no derivative,
@@ -96,7 +98,7 @@ func TestGradientThroughFrozenCLIPAgreesWithFiniteDifferences(t *testing.T) {
 	m := s.model(t, fastest(t), 1)
 	d := newDraws(t, 22)
 	set := m.training.claim(&Pass{})
-	images := s.batches[0].Images
+	images := dense.Floats(s.batches[0].Images)
 	weights := d.around(microBatch*micro.Vision.Embed, 0, 1)
 
 	// The loss is a fixed mix of the embedding's values.
@@ -153,7 +155,7 @@ func TestTheGradientOfPhase1IsTheTailOfThatOfPhase2(t *testing.T) {
 
 func TestAClampedLogitScaleHasNoGradient(t *testing.T) {
 	s := newScene(t, 31)
-	s.ground[scaleImages].Values[0] = 5 // exp(5) > 100
+	s.ground.Values(scaleImages)[0] = 5 // exp(5) > 100
 	m := s.model(t, fastest(t), microLanes)
 	got := s.run(t, m, 1, 0, 1, 2)
 	at := m.layout.offsets[scaleImages] - m.GradientOffset(1)

@@ -4,46 +4,51 @@ import (
 	"fmt"
 	"math"
 
+	"gorgonia.org/tensor"
+
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/kernels"
 )
 
 // Grounding is what the model says about images and texts, before refinement (tcl-spec section 8). Images whose sides are
 // no multiples of the patch were padded with zeros: the maps cover Height x Width pixels, the image begins at (Top, Left).
 type Grounding struct {
-	Height, Width      int
-	Top, Left          int
-	Rows, Cols         int
-	Soft               []float32 // [images, C, Rows, Cols]: soft masks
-	GridRows, GridCols int
-	CLIP               []float32 // [images, C, GridRows, GridCols]: cosines of CLIP's own patch features (MaskCLIP) with the texts
+	Height, Width int
+	Top, Left     int
+	Soft          *tensor.Dense // float32 [images, C, rows, columns]: soft masks
+	CLIP          *tensor.Dense // float32 [images, C, rows, columns] of patches: cosines of CLIP's own features (MaskCLIP) with the texts
 }
 
 // Ground returns the masks of texts [C, E] in images [n, 3, height, width], normalised, of any size. Memory and the resized
 // position embedding are kept until another size comes.
-func (m *Model) Ground(images []float32, height, width int, texts []float32) (*Grounding, error) {
-	e := m.cfg.Vision.Embed
-	if height <= 0 || width <= 0 || len(images) == 0 || len(images)%(3*height*width) != 0 || len(texts) == 0 || len(texts)%e != 0 {
-		return nil, fmt.Errorf("grounding: %d values are no images of 3x%dx%d, or %d no texts of %d", len(images), height, width, len(texts), e)
+func (m *Model) Ground(images, texts *tensor.Dense) (*Grounding, error) {
+	pixels, err := dense.Values[float32](images, dense.Any, 3, dense.Any, dense.Any)
+	if err != nil {
+		return nil, fmt.Errorf("grounding: images: %w", err)
 	}
-	g, padded := m.pad(images, height, width)
-	size := groundSize{images: len(images) / (3 * height * width), rows: g.GridRows, cols: g.GridCols, texts: len(texts) / e}
+	embeddings, err := dense.Values[float32](texts, dense.Any, m.cfg.Vision.Embed)
+	if err != nil {
+		return nil, fmt.Errorf("grounding: texts: %w", err)
+	}
+	if len(pixels) == 0 || len(embeddings) == 0 {
+		return nil, fmt.Errorf("grounding: images of shape %v and texts of shape %v: nothing to do", dense.Shape(images), dense.Shape(texts))
+	}
+	shape, patch := dense.Shape(images), m.cfg.Vision.Patch
+	size := groundSize{images: shape[0], rows: (shape[2] + patch - 1) / patch, cols: (shape[3] + patch - 1) / patch, texts: texts.Shape()[0]}
 	if err := m.prepare(size); err != nil {
 		return nil, err
 	}
+	g, padded := m.pad(pixels, shape[2], shape[3], size)
 	m.dev.Upload(m.inference.images, padded)
-	m.dev.Upload(m.inference.texts, texts)
+	m.dev.Upload(m.inference.texts, embeddings)
 	m.groundImages()
 	return g, m.read(g)
 }
 
 // pad makes the sides multiples of the patch, half of the zeros on each side.
-func (m *Model) pad(images []float32, height, width int) (*Grounding, []float32) {
-	patch := m.cfg.Vision.Patch
-	rows, cols := (height+patch-1)/patch, (width+patch-1)/patch
-	g := &Grounding{
-		Height: rows * patch, Width: cols * patch, Top: (rows*patch - height) / 2, Left: (cols*patch - width) / 2,
-		Rows: upscale * rows, Cols: upscale * cols, GridRows: rows, GridCols: cols,
-	}
+func (m *Model) pad(images []float32, height, width int, size groundSize) (*Grounding, []float32) {
+	g := &Grounding{Height: size.rows * m.cfg.Vision.Patch, Width: size.cols * m.cfg.Vision.Patch}
+	g.Top, g.Left = (g.Height-height)/2, (g.Width-width)/2
 	if g.Height == height && g.Width == width {
 		return g, images
 	}
@@ -99,7 +104,7 @@ func (m *Model) prepare(size groundSize) error {
 	mem := &groundMemory{
 		arena: a, size: size,
 		images: a.floats(n, 3, size.rows*v.Patch, size.cols*v.Patch), texts: a.floats(size.texts, v.Embed),
-		position:  a.upload(Weight{[]int{1 + grid, v.Width}, position}),
+		position:  a.upload(dense.Of(position, 1+grid, v.Width)),
 		patchRows: a.alloc(kernels.Int32, n*grid),
 		tokens:    newTokenMemory(a, n, grid, v.Patch, v.Width), block: newBlockMemory(a, n*(1+grid), v.Width),
 		trunk: a.floats(n*(1+grid), v.Width), rows: a.floats(n*grid, v.Width), masker: newMaskerMemory(a, n*grid, v.Width),
@@ -133,17 +138,20 @@ func (m *Model) groundImages() {
 
 // read waits and fills g.
 func (m *Model) read(g *Grounding) error {
-	g.Soft, g.CLIP = make([]float32, m.inference.similarity.Len()), make([]float32, m.inference.cosines.Len())
+	soft, cosines := make([]float32, m.inference.similarity.Len()), make([]float32, m.inference.cosines.Len())
 	var scale, bias [1]float32
 	for _, part := range []struct {
 		to   []float32
 		from kernels.Tensor
-	}{{g.Soft, m.inference.similarity}, {g.CLIP, m.inference.cosines}, {scale[:], m.ground.scale}, {bias[:], m.ground.bias}} {
+	}{{soft, m.inference.similarity}, {cosines, m.inference.cosines}, {scale[:], m.ground.scale}, {bias[:], m.ground.bias}} {
 		if err := m.dev.Download(part.to, part.from); err != nil {
 			return fmt.Errorf("grounding: %w", err)
 		}
 	}
-	softMasks(g.Soft, scale[0], bias[0])
+	softMasks(soft, scale[0], bias[0])
+	s := m.inference.size
+	g.Soft = dense.Of(soft, s.images, s.texts, upscale*s.rows, upscale*s.cols)
+	g.CLIP = dense.Of(cosines, s.images, s.texts, s.rows, s.cols)
 	return nil
 }
 

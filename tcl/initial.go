@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/internal/philox"
 )
 
@@ -19,21 +20,21 @@ type GrounderInit struct {
 func InitialGrounder(cfg Config, clip Weights, init GrounderInit) Weights {
 	w := Weights{}
 	for i, p := range Trainables(cfg) {
-		w[p.Name] = Weight{p.Shape, initialValues(cfg, clip, init, p, uint32(i))}
+		w[p.Name] = dense.Of(initialValues(cfg, clip, init, p, uint32(i)), p.Shape...)
 	}
 	return w
 }
 
 func initialValues(cfg Config, clip Weights, init GrounderInit, p Parameter, index uint32) []float32 {
 	if tail, ok := strings.CutPrefix(p.Name, maskerPrefix(cfg)); ok {
-		return append([]float32(nil), clip[imageBlockPrefix(cfg.Vision.Layers-1)+tail].Values...)
+		return append([]float32(nil), clip.Values(imageBlockPrefix(cfg.Vision.Layers-1)+tail)...)
 	}
 	values := make([]float32, p.Len())
 	switch {
 	case p.Name == projectionPrefix+"proj":
-		copy(values, clip["visual.proj"].Values)
+		copy(values, clip.Values("visual.proj"))
 	case strings.HasPrefix(p.Name, projectionPrefix+"ln."):
-		copy(values, clip["visual.ln_post."+strings.TrimPrefix(p.Name, projectionPrefix+"ln.")].Values)
+		copy(values, clip.Values("visual.ln_post."+strings.TrimPrefix(p.Name, projectionPrefix+"ln.")))
 	case strings.HasSuffix(p.Name, "norm.weight"):
 		fill(values, 1)
 	case strings.HasSuffix(p.Name, "conv.weight"), strings.HasSuffix(p.Name, "conv.bias"):

@@ -36,7 +36,7 @@ func TestInitialGrounderCopiesDrawsAndFillsByName(t *testing.T) {
 		projectionPrefix + "ln.bias":                "visual.ln_post.bias",
 		projectionPrefix + "proj":                   "visual.proj",
 	} {
-		if !slices.Equal(w[name].Values, clip[source].Values) {
+		if !slices.Equal(w.Values(name), clip.Values(source)) {
 			t.Errorf("%s is no copy of %s", name, source)
 		}
 	}
@@ -44,12 +44,12 @@ func TestInitialGrounderCopiesDrawsAndFillsByName(t *testing.T) {
 		simPrefix + "w": 10, simPrefix + "b": -2.5, gatedPrefix(1, 0) + "gate.gate": 0,
 		gatedPrefix(0, 1) + "norm.weight": 1, gatedPrefix(0, 1) + "norm.bias": 0, scaleImages: float32(math.Log(1 / 0.07)),
 	} {
-		if w[name].Values[0] != want {
-			t.Errorf("%s begins with %v, not %v", name, w[name].Values[0], want)
+		if w.Values(name)[0] != want {
+			t.Errorf("%s begins with %v, not %v", name, w.Values(name)[0], want)
 		}
 	}
 	bound := 1 / math.Sqrt(9*8)
-	conv := w[gatedPrefix(1, 1)+"conv.weight"].Values
+	conv := w.Values(gatedPrefix(1, 1) + "conv.weight")
 	if hi := float64(slices.Max(conv)); hi > bound || hi < 0.95*bound {
 		t.Errorf("convolution weights reach %v of %v", hi, bound)
 	}
@@ -67,7 +67,7 @@ func TestInitialGrounderDependsOnTheSeedAlone(t *testing.T) {
 		t.Error("two seeds give one start")
 	}
 	w := InitialGrounder(micro, clip, GrounderInit{Seed: 1})
-	if slices.Equal(w[gatedPrefix(0, 0)+"conv.weight"].Values, w[gatedPrefix(1, 0)+"conv.weight"].Values) {
+	if slices.Equal(w.Values(gatedPrefix(0, 0)+"conv.weight"), w.Values(gatedPrefix(1, 0)+"conv.weight")) {
 		t.Error("two convolutions share their draws")
 	}
 }

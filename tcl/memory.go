@@ -1,6 +1,11 @@
 package tcl
 
-import "github.com/textground/textground/kernels"
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/textground/textground/internal/dense"
+	"github.com/textground/textground/kernels"
+)
 
 // arena hands out device tensors and remembers them, so that what belongs together is freed together.
 type arena struct {
@@ -20,10 +25,10 @@ func (a *arena) floats(shape ...int) kernels.Tensor { return a.alloc(kernels.Flo
 // doubles returns a zeroed Float64 tensor.
 func (a *arena) doubles(shape ...int) kernels.Tensor { return a.alloc(kernels.Float64, shape...) }
 
-// upload returns a Float32 tensor with the value of w.
-func (a *arena) upload(w Weight) kernels.Tensor {
-	t := a.floats(w.Shape...)
-	a.dev.Upload(t, w.Values)
+// upload returns a Float32 tensor with the shape and the values of w.
+func (a *arena) upload(w *tensor.Dense) kernels.Tensor {
+	t := a.floats(dense.Shape(w)...)
+	a.dev.Upload(t, dense.Floats(w))
 	return t
 }
 

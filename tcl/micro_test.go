@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/internal/philox"
 	"github.com/textground/textground/kernels"
 	"github.com/textground/textground/kernels/devices"
@@ -43,7 +44,7 @@ func (d *draws) around(n int, center, halfwidth float64) []float32 {
 func (d *draws) weights(list []Parameter) Weights {
 	w := Weights{}
 	for _, p := range list {
-		w[p.Name] = Weight{p.Shape, d.weight(p)}
+		w[p.Name] = dense.Of(d.weight(p), p.Shape...)
 	}
 	return w
 }
@@ -86,7 +87,7 @@ func newScene(t testing.TB, seed uint64) *scene {
 	for lane := range microLanes {
 		side := micro.Vision.Image
 		s.batches = append(s.batches, Batch{
-			Lane: lane, Images: d.around(microBatch*3*side*side, 0, 2), Noise: d.around(microBatch*micro.Positions(), 0.5, 0.499)})
+			Lane: lane, Images: dense.Of(d.around(microBatch*3*side*side, 0, 2), microBatch, 3, side, side), Noise: d.around(microBatch*micro.Positions(), 0.5, 0.499)})
 		s.tokens = append(s.tokens, d.captions(microBatch))
 	}
 	return s

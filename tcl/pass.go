@@ -3,14 +3,17 @@ package tcl
 import (
 	"fmt"
 
+	"gorgonia.org/tensor"
+
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/kernels"
 )
 
 // Batch is what a lane puts into a step besides its captions. The slices must stay as they are until the pass is released.
 type Batch struct {
 	Lane   int
-	Images []float32 // [B, 3, S, S], normalised
-	Noise  []float32 // [B, P], uniforms of the positive pairs' hard masks
+	Images *tensor.Dense // float32 [B, 3, S, S], normalised
+	Noise  []float32     // [B, P], uniforms of the positive pairs' hard masks
 }
 
 // Pass is a lane's way through the model, between Forward and Release.
@@ -48,11 +51,13 @@ func (m *Model) checkBatch(b Batch, texts []float32) error {
 		return fmt.Errorf("forward pass: the model was made without a micro-batch")
 	}
 	side := m.cfg.Vision.Image
+	if _, err := dense.Values[float32](b.Images, t.batch, 3, side, side); err != nil {
+		return fmt.Errorf("forward pass of lane %d: images: %w: loader and model must be of one micro-batch and image size", b.Lane, err)
+	}
 	wants := []struct {
 		what       string
 		have, want int
 	}{
-		{"images", len(b.Images), t.batch * 3 * side * side},
 		{"noise", len(b.Noise), t.batch * m.cfg.Positions()},
 		{"text embeddings", len(texts), t.global * m.cfg.Vision.Embed},
 	}
@@ -71,7 +76,7 @@ func (m *Model) checkBatch(b Batch, texts []float32) error {
 func (m *Model) compute(p *Pass) {
 	a := m.training.claim(p)
 	p.kept = a
-	m.dev.Upload(a.images, p.batch.Images)
+	m.dev.Upload(a.images, dense.Floats(p.batch.Images))
 	m.dev.Upload(a.noise, p.batch.Noise)
 	m.dev.Upload(a.texts, p.texts)
 	m.embedPixels(a)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/kernels"
 )
 
@@ -204,7 +205,8 @@ func TestWrongInputsAreNamed(t *testing.T) {
 	m := s.model(t, fastest(t), 1)
 	good := s.batches[0]
 	wrong := map[string]Batch{
-		"images":    {Images: good.Images[1:], Noise: good.Noise},
+		"images":    {Images: dense.Of(dense.Floats(good.Images), microBatch, 3, 4, 16), Noise: good.Noise},
+		"no tensor": {Noise: good.Noise},
 		"noise":     {Images: good.Images, Noise: good.Noise[1:]},
 		"lanes 0 t": {Lane: microLanes, Images: good.Images, Noise: good.Noise},
 	}

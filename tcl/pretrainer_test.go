@@ -3,6 +3,8 @@ package tcl
 import (
 	"math"
 	"testing"
+
+	"github.com/textground/textground/internal/dense"
 )
 
 // A linear function of all features: its gradient passes through every weight, and its coefficients are the gradients of
@@ -49,7 +51,7 @@ func TestPretrainingGradientsAgreeWithFiniteDifferences(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range PretrainParameters(micro) {
-		own := widened(grads[q.Name].Values)
+		own := widened(grads.Values(q.Name))
 		direction := slanted(own, d.around(q.Len(), 0, 1))
 		want, length := along(own, direction)
 		moved := func(sign float64) float64 {
@@ -58,11 +60,11 @@ func TestPretrainingGradientsAgreeWithFiniteDifferences(t *testing.T) {
 			for name, v := range weights {
 				w[name] = v
 			}
-			values := append([]float32(nil), weights[q.Name].Values...)
+			values := append([]float32(nil), weights.Values(q.Name)...)
 			for i, x := range direction {
 				values[i] += float32(sign * reach * x / max(length, 1e-30))
 			}
-			w[q.Name] = Weight{q.Shape, values}
+			w[q.Name] = dense.Of(values, q.Shape...)
 			p, loss := forward(w)
 			p.Close()
 			return loss / (2 * reach)

@@ -273,10 +273,10 @@ func TestGaugesReadTheScalars(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g.Scale != float64(s.ground[simPrefix+"w"].Values[0]) || g.LogitScaleF != float64(s.ground[scaleFeatures].Values[0]) {
+	if g.Scale != float64(s.ground.Values(simPrefix + "w")[0]) || g.LogitScaleF != float64(s.ground.Values(scaleFeatures)[0]) {
 		t.Errorf("%+v", g)
 	}
-	if want := math.Tanh(float64(s.ground[gatedPrefix(1, 0)+"gate.gate"].Values[0])); len(g.Gates) != 4 || g.Gates[2] != want {
+	if want := math.Tanh(float64(s.ground.Values(gatedPrefix(1, 0) + "gate.gate")[0])); len(g.Gates) != 4 || g.Gates[2] != want {
 		t.Errorf("gates %v, third wanted %v", g.Gates, want)
 	}
 }

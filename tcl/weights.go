@@ -7,17 +7,17 @@ import (
 	"slices"
 	"strings"
 
+	"gorgonia.org/tensor"
+
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/internal/dense"
 )
 
-// Weight is the value of a named tensor, row-major.
-type Weight struct {
-	Shape  []int
-	Values []float32
-}
+// Weights are named tensors on the host, float32. Range over Names, never over the map, where order matters.
+type Weights map[string]*tensor.Dense
 
-// Weights are named tensors on the host. Range over Names, never over the map, where order matters.
-type Weights map[string]Weight
+// Values returns the values of a tensor that is there, row-major and shared.
+func (w Weights) Values(name string) []float32 { return dense.Floats(w[name]) }
 
 // Names lists the names in order.
 func (w Weights) Names() []string {
@@ -37,7 +37,7 @@ func (w Weights) Flat(list []Parameter) []float32 {
 	}
 	flat := make([]float32, 0, n)
 	for _, p := range list {
-		flat = append(flat, w[p.Name].Values...)
+		flat = append(flat, w.Values(p.Name)...)
 	}
 	return flat
 }
@@ -46,7 +46,7 @@ func (w Weights) Flat(list []Parameter) []float32 {
 func Unflatten(flat []float32, list []Parameter) Weights {
 	w := make(Weights, len(list))
 	for _, p := range list {
-		w[p.Name] = Weight{p.Shape, flat[:p.Len():p.Len()]}
+		w[p.Name] = dense.Of(flat[:p.Len():p.Len()], p.Shape...)
 		flat = flat[p.Len():]
 	}
 	return w
@@ -60,10 +60,14 @@ func (w Weights) Check(file string, list []Parameter) error {
 		if !ok {
 			return fmt.Errorf("%s: tensor %q is missing: take a file that holds it, or mend the sizes of the model", file, p.Name)
 		}
-		if !slices.Equal(have.Shape, p.Shape) {
-			return fmt.Errorf("%s: tensor %q has shape %v, but the model wants %v: take weights of this architecture", file, p.Name, have.Shape, p.Shape)
+		if shape := dense.Shape(have); !slices.Equal(shape, p.Shape) {
+			return fmt.Errorf("%s: tensor %q has shape %v, but the model wants %v: take weights of this architecture", file, p.Name, shape, p.Shape)
 		}
-		for i, v := range have.Values {
+		values, err := dense.Values[float32](have, p.Shape...)
+		if err != nil {
+			return fmt.Errorf("%s: tensor %q is %w: take weights in float32, float16 or bfloat16", file, p.Name, err)
+		}
+		for i, v := range values {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 				return fmt.Errorf("%s: tensor %q: value %d is %v: the file is damaged or its training diverged, take an older one", file, p.Name, i, v)
 			}
@@ -124,11 +128,9 @@ func load(file string, f *safetensors.File, prefix string, list []Parameter) (We
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		values, err := t.Float32s()
-		if err != nil {
+		if w[p.Name], err = t.Dense(); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		w[p.Name] = Weight{t.Shape, values}
 	}
 	return w, w.Check(file, list)
 }

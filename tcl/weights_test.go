@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/textground/textground/checkpoint/safetensors"
 	"pgregory.net/rapid"
+
+	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/internal/dense"
 )
 
 func wantError(t *testing.T, err error, parts ...string) {
@@ -32,7 +34,7 @@ func file(t *testing.T, w Weights, prefix string, metadata map[string]string) *s
 	t.Helper()
 	var tensors []safetensors.Tensor
 	for _, name := range w.Names() {
-		tensors = append(tensors, safetensors.Of(prefix+name, w[name].Shape, w[name].Values))
+		tensors = append(tensors, safetensors.Of(prefix+name, w[name]))
 	}
 	data, err := safetensors.Encode(tensors, metadata)
 	if err != nil {
@@ -91,10 +93,11 @@ func TestLoadCLIPNamesFileAndTensorOfEveryFault(t *testing.T) {
 		says []string
 	}{
 		"missing name": {change(func(w Weights) { delete(w, name) }), []string{"a.safetensors", name, "missing"}},
-		"wrong shape":  {change(func(w Weights) { w[name] = Weight{[]int{16, 2}, w[name].Values} }), []string{"a.safetensors", name, "[16 2]", "[32]"}},
-		"NaN":          {change(func(w Weights) { w[name].Values[5] = float32(math.NaN()) }), []string{"a.safetensors", name, "value 5", "NaN"}},
-		"infinity":     {change(func(w Weights) { w[name].Values[0] = float32(math.Inf(1)) }), []string{name, "value 0"}},
-		"other file":   {file(t, Weights{"x": {[]int{1}, []float32{0}}}, "", nil), []string{"a.safetensors", "visual.conv1.weight"}},
+		"wrong shape":  {change(func(w Weights) { w[name] = dense.Of(w.Values(name), 16, 2) }), []string{"a.safetensors", name, "[16 2]", "[32]"}},
+		"wrong type":   {change(func(w Weights) { w[name] = dense.Of(make([]float64, 32), 32) }), []string{"a.safetensors", name, "float64", "float32"}},
+		"NaN":          {change(func(w Weights) { w.Values(name)[5] = float32(math.NaN()) }), []string{"a.safetensors", name, "value 5", "NaN"}},
+		"infinity":     {change(func(w Weights) { w.Values(name)[0] = float32(math.Inf(1)) }), []string{name, "value 0"}},
+		"other file":   {file(t, Weights{"x": dense.Of([]float32{0}, 1)}, "", nil), []string{"a.safetensors", "visual.conv1.weight"}},
 		"no text":      {change(func(w Weights) { delete(w, "token_embedding.weight") }), []string{"a.safetensors", "token_embedding.weight"}},
 	}
 	for what, c := range cases {
@@ -127,11 +130,11 @@ func TestLoadCLIPRefusesOrReadsWhateverShapesComeAndNeverPanics(t *testing.T) {
 		for range rapid.IntRange(1, 3).Draw(r, "edits") {
 			name := rapid.SampledFrom(names).Draw(r, "name")
 			shape := rapid.SliceOfN(rapid.IntRange(0, 5), 0, 4).Draw(r, "shape")
-			w[name] = Weight{shape, make([]float32, Parameter{Shape: shape}.Len())}
+			w[name] = dense.Of(make([]float32, Parameter{Shape: shape}.Len()), shape...)
 		}
 		var tensors []safetensors.Tensor
 		for _, name := range w.Names() {
-			tensors = append(tensors, safetensors.Of(name, w[name].Shape, w[name].Values))
+			tensors = append(tensors, safetensors.Of(name, w[name]))
 		}
 		data, err := safetensors.Encode(tensors, metadata)
 		if err != nil {
@@ -197,7 +200,7 @@ func TestUnflattenIsTheInverseOfFlat(t *testing.T) {
 	want := newDraws(t, 8).weights(Trainables(micro))
 	got := Unflatten(want.Flat(Trainables(micro)), Trainables(micro))
 	for _, name := range want.Names() {
-		if !slices.Equal(got[name].Values, want[name].Values) || !slices.Equal(got[name].Shape, want[name].Shape) {
+		if !slices.Equal(got.Values(name), want.Values(name)) || !slices.Equal(dense.Shape(got[name]), dense.Shape(want[name])) {
 			t.Errorf("%s differs", name)
 		}
 	}
@@ -225,7 +228,7 @@ func FuzzLoadCLIP(f *testing.F) {
 	var tensors []safetensors.Tensor
 	weights := newDraws(f, 9).weights(CLIPParameters(micro))
 	for _, name := range weights.Names() {
-		tensors = append(tensors, safetensors.Of(name, weights[name].Shape, weights[name].Values))
+		tensors = append(tensors, safetensors.Of(name, weights[name]))
 	}
 	data, err := safetensors.Encode(tensors, microMetadata(f, micro))
 	if err != nil {

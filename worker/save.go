@@ -7,7 +7,10 @@ import (
 	"slices"
 	"sync"
 
+	"gorgonia.org/tensor"
+
 	"github.com/textground/textground/checkpoint"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/internal/fault"
 	"github.com/textground/textground/proto"
 	"github.com/textground/textground/tcl"
@@ -74,14 +77,14 @@ func (w *Worker) writeVolumes(ctx context.Context, save proto.Save, as checkpoin
 }
 
 // valuesOf finds a checkpoint's items in the flat vectors of the model.
-func (w *Worker) valuesOf(state tcl.State) func(checkpoint.Item) []float32 {
-	return func(item checkpoint.Item) []float32 {
+func (w *Worker) valuesOf(state tcl.State) func(checkpoint.Item) *tensor.Dense {
+	return func(item checkpoint.Item) *tensor.Dense {
 		place, ok := w.places[item.Name]
 		if !ok {
 			panic(fmt.Sprintf("worker: the model has no parameter %q", item.Name))
 		}
 		vector := map[checkpoint.Kind][]float32{checkpoint.Param: state.Params, checkpoint.FirstMoment: state.M1, checkpoint.SecondMoment: state.M2}[item.Kind]
-		return vector[place.lo:place.hi]
+		return dense.Of(vector[place.lo:place.hi], item.Shape...)
 	}
 }
 

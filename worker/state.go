@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/textground/textground/checkpoint"
 	"github.com/textground/textground/exchange"
@@ -77,7 +76,7 @@ func (w *Worker) loadSealed(ctx context.Context, step int) (tcl.State, error) {
 	if err != nil {
 		return tcl.State{}, err
 	}
-	return tcl.State{Params: slices.Concat(sealed.Params...), M1: slices.Concat(sealed.M1...), M2: slices.Concat(sealed.M2...)}, nil
+	return tcl.State{Params: sealed.Flat(checkpoint.Param), M1: sealed.Flat(checkpoint.FirstMoment), M2: sealed.Flat(checkpoint.SecondMoment)}, nil
 }
 
 // holdNew is hold for a state that came from elsewhere and whose digest is not known yet.

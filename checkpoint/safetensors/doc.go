@@ -7,6 +7,7 @@
 // whoever needs finite weights calls File.CheckFinite.
 //
 // Data passes through in one piece (Read, for files that fit in memory twice over) or tensor by tensor (Open, on any
-// io.ReaderAt); File.Float32s and its siblings work on both. Write lays tensors out as the reference writer does: widest
-// types first, then by name, so equal contents give equal bytes. Anybody may use this package; it imports nothing of ours.
+// io.ReaderAt); File.Dense, which gives host tensors, and File.Float32s and its siblings, which give bare values, work on
+// both. Of makes a file's tensor of a host tensor, and Write lays tensors out as the reference writer does: widest types
+// first, then by name, so equal contents give equal bytes. Anybody may use this package; of ours it imports internal/dense.
 package safetensors

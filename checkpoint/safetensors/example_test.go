@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/internal/dense"
 )
 
 func Example() {
 	data, err := safetensors.Encode([]safetensors.Tensor{
-		safetensors.Of("decoder.weight", []int{2, 2}, []float32{1, 2, 3, 4}),
-		safetensors.Of("decoder.gate", nil, []float32{0.5}), // rank 0
+		safetensors.Of("decoder.weight", dense.Of([]float32{1, 2, 3, 4}, 2, 2)),
+		safetensors.Of("decoder.gate", dense.Of([]float32{0.5})), // rank 0
 	}, map[string]string{"format": "example"})
 	if err != nil {
 		fmt.Println(err)

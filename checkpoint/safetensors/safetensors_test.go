@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/textground/textground/internal/dense"
 )
 
 // file frames a header text and a buffer of zeros.
@@ -120,7 +122,7 @@ func TestAHostileHeaderCostsLittleMemory(t *testing.T) {
 
 func TestNonFiniteWeightsAreRefusedOnlyWhenAsked(t *testing.T) {
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
-		data, err := Encode([]Tensor{Of("w", []int{3}, []float32{1, math.MaxFloat32, bad})}, nil)
+		data, err := Encode([]Tensor{Of("w", dense.Of([]float32{1, math.MaxFloat32, bad}, 3))}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +140,7 @@ func TestNonFiniteWeightsAreRefusedOnlyWhenAsked(t *testing.T) {
 }
 
 func TestAWrongShapeOfTheSameBytesIsRefused(t *testing.T) {
-	data, err := Encode([]Tensor{Of("w", []int{2, 3}, make([]float32, 6))}, nil)
+	data, err := Encode([]Tensor{Of("w", dense.Of(make([]float32, 6), 2, 3))}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,11 +167,11 @@ func TestWhatTheWriterMustNotWriteIsRefused(t *testing.T) {
 		tensors  []Tensor
 		metadata map[string]string
 	}{
-		"twice the same name": {[]Tensor{Of("a", nil, []uint8{1}), Of("a", nil, []uint8{1})}, nil},
-		"reserved name":       {[]Tensor{Of("__metadata__", nil, []uint8{1})}, nil},
-		"name not UTF-8":      {[]Tensor{Of("\xff", nil, []uint8{1})}, nil},
-		"wrong length":        {[]Tensor{Of("a", []int{2}, []uint8{1})}, nil},
-		"negative dimension":  {[]Tensor{Of("a", []int{-1}, []uint8{1})}, nil},
+		"twice the same name": {[]Tensor{Of("a", dense.Of([]uint8{1})), Of("a", dense.Of([]uint8{1}))}, nil},
+		"reserved name":       {[]Tensor{Of("__metadata__", dense.Of([]uint8{1}))}, nil},
+		"name not UTF-8":      {[]Tensor{Of("\xff", dense.Of([]uint8{1}))}, nil},
+		"wrong length":        {[]Tensor{{Name: "a", DType: U8, Shape: []int{2}, Data: []byte{1}}}, nil},
+		"negative dimension":  {[]Tensor{{Name: "a", DType: U8, Shape: []int{-1}, Data: []byte{1}}}, nil},
 		"unknown dtype":       {[]Tensor{{Name: "a", DType: "F8", Shape: []int{1}, Data: []byte{1}}}, nil},
 		"metadata not UTF-8":  {nil, map[string]string{"k": "\xff"}},
 		"header over 8 MiB":   {nil, map[string]string{"k": strings.Repeat("x", MaxHeaderBytes)}},

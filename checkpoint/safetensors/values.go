@@ -5,7 +5,40 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"gorgonia.org/tensor"
+
+	"github.com/textground/textground/internal/dense"
 )
+
+// Dense returns a tensor as a host tensor: F16 and BF16 widened to float32, the five types that Of takes as they are; others
+// are refused.
+func (f *File) Dense(name string) (*tensor.Dense, error) {
+	t, err := f.Tensor(name)
+	if err != nil {
+		return nil, err
+	}
+	return t.Dense()
+}
+
+// Dense is File.Dense for a tensor whose Data is there.
+func (t Tensor) Dense() (*tensor.Dense, error) {
+	switch t.DType {
+	case F64:
+		return dense.Of(decode[float64](t.Data), t.Shape...), nil
+	case I64:
+		return dense.Of(decode[int64](t.Data), t.Shape...), nil
+	case I32:
+		return dense.Of(decode[int32](t.Data), t.Shape...), nil
+	case U8:
+		return dense.Of(decode[uint8](t.Data), t.Shape...), nil
+	}
+	values, err := t.Float32s()
+	if err != nil {
+		return nil, t.refuse("type of a host tensor")
+	}
+	return dense.Of(values, t.Shape...), nil
+}
 
 // Float32s returns a tensor's values, row-major. F32 comes bit by bit, F16 and BF16 are widened exactly; F64 and integers
 // are refused, as they would lose digits.

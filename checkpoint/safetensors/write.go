@@ -9,30 +9,37 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"gorgonia.org/tensor"
+
+	"github.com/textground/textground/internal/dense"
 )
 
-// Of makes a tensor from values, row-major. The slice's length must be the product of the shape; Write checks.
-func Of[T float32 | float64 | int64 | int32 | uint8](name string, shape []int, values []T) Tensor {
-	data := make([]byte, 0, len(values)*binary.Size(*new(T)))
-	data, err := binary.Append(data, binary.LittleEndian, values)
-	if err != nil {
-		panic(fmt.Sprintf("safetensors: encode %d values of tensor %q: %v", len(values), name, err))
+// Of makes a file's tensor of a host tensor of float32, float64, int64, int32 or uint8, whose values are copied.
+func Of(name string, values *tensor.Dense) Tensor {
+	switch values.Dtype() {
+	case tensor.Float32:
+		return encode[float32](name, F32, values)
+	case tensor.Float64:
+		return encode[float64](name, F64, values)
+	case tensor.Int64:
+		return encode[int64](name, I64, values)
+	case tensor.Int32:
+		return encode[int32](name, I32, values)
+	case tensor.Uint8:
+		return encode[uint8](name, U8, values)
 	}
-	return Tensor{Name: name, DType: dtypeOf[T](), Shape: slices.Clone(shape), Data: data}
+	panic(fmt.Sprintf("safetensors: tensor %q has values of type %v", name, values.Dtype()))
 }
 
-func dtypeOf[T float32 | float64 | int64 | int32 | uint8]() DType {
-	switch any(*new(T)).(type) {
-	case float32:
-		return F32
-	case float64:
-		return F64
-	case int64:
-		return I64
-	case int32:
-		return I32
+func encode[T dense.Element](name string, dtype DType, values *tensor.Dense) Tensor {
+	shape := dense.Shape(values)
+	data := make([]byte, 0, values.Len()*dtype.Size())
+	data, err := binary.Append(data, binary.LittleEndian, dense.Must[T](values, shape...))
+	if err != nil {
+		panic(fmt.Sprintf("safetensors: encode tensor %q of shape %v: %v", name, shape, err))
 	}
-	return U8
+	return Tensor{Name: name, DType: dtype, Shape: shape, Data: data}
 }
 
 // Write writes a file: widest elements first, then by name, the header padded to eight bytes, as the reference writer

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -141,7 +140,7 @@ func (e *evaluator) catchUp(ctx context.Context) {
 				if err != nil {
 					return nil, err
 				}
-				return slices.Concat(state.Params...), nil
+				return state.Flat(checkpoint.Param), nil
 			})
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +33,7 @@ func (f *groundingFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.run, "run", "", "take the newest sealed checkpoint of this run (default: the latest run)")
 	flags.StringVar(&f.weights, "weights", "", "take this safetensors file, as textground checkpoint export writes it; CLIP is the run's")
-	flags.StringVar(&f.device, "device", "auto", "cpu, ref or auto")
+	flags.StringVar(&f.device, "device", "auto", "cuda[:N], cpu, ref or auto")
 	flags.IntVar(&f.threads, "threads", 0, "threads (0: all cores)")
 	flags.BoolVar(&f.noBackground, "no-background", false, "no class for the rest: every pixel belongs to a named class")
 	flags.Float64Var(&f.threshold, "threshold", 0, "score of the background, 0 to 1 (default: the run's)")
@@ -181,6 +180,6 @@ func sealedGrounder(ctx context.Context, record *RunRecord, config tcl.Config) (
 	if found.State == nil {
 		return nil, "", badInput(fmt.Sprintf("run %s has no checkpoint in %s yet; go on with it: textground resume %s", record.Run, run.store, record.Run))
 	}
-	ground := tcl.Unflatten(slices.Concat(found.State.Params...), tcl.Trainables(config))
+	ground := tcl.Unflatten(found.State.Flat(checkpoint.Param), tcl.Trainables(config))
 	return ground, fmt.Sprintf("run %s after %d steps, parameters %.12s", record.Run, found.State.Step, found.Manifest.ParamsSHA256), nil
 }

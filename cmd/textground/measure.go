@@ -97,7 +97,7 @@ func (m *measurer) labels(params []float32, sample segment.Sample) (*segment.Lab
 // nounsIn counts the classes of a scene besides the background.
 func nounsIn(truth *segment.LabelMap) int {
 	seen := map[uint8]bool{}
-	for _, v := range truth.Pix {
+	for _, v := range truth.Pix() {
 		if v != 0 && v != segment.Ignored {
 			seen[v] = true
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -123,7 +122,7 @@ func (p *proof) load(ctx context.Context, a *assembly, record *RunRecord, model 
 		if err != nil {
 			return nil, p.orDifference(err)
 		}
-		begin = tcl.State{Params: slices.Concat(sealed.Params...), M1: slices.Concat(sealed.M1...), M2: slices.Concat(sealed.M2...)}
+		begin = tcl.State{Params: sealed.Flat(checkpoint.Param), M1: sealed.Flat(checkpoint.FirstMoment), M2: sealed.Flat(checkpoint.SecondMoment)}
 	}
 	goal, manifest, err := run.load(ctx, to)
 	if err != nil {
@@ -205,9 +204,9 @@ func (p *proof) compare(model *tcl.Model, goal *checkpoint.State) error {
 	for _, part := range []struct {
 		what string
 		now  []float32
-		then [][]float32
-	}{{"parameters", state.Params, goal.Params}, {"first moments", state.M1, goal.M1}, {"second moments", state.M2, goal.M2}} {
-		if p.Difference == "" && tcl.ParamsSHA256(part.now) != tcl.ParamsSHA256(slices.Concat(part.then...)) {
+		then checkpoint.Kind
+	}{{"parameters", state.Params, checkpoint.Param}, {"first moments", state.M1, checkpoint.FirstMoment}, {"second moments", state.M2, checkpoint.SecondMoment}} {
+		if p.Difference == "" && tcl.ParamsSHA256(part.now) != tcl.ParamsSHA256(goal.Flat(part.then)) {
 			p.Difference = fmt.Sprintf("the %s of step %d are others now", part.what, p.To)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/textground/textground/checkpoint/safetensors"
 	"github.com/textground/textground/dataset/world"
+	"github.com/textground/textground/internal/dense"
 )
 
 // How a file of tensors can be damaged, and what must be said of it. tensor is the one that is damaged.
@@ -70,7 +71,7 @@ func poisoned(t *testing.T, whole []byte, tensor string) []byte {
 				t.Fatal(err)
 			}
 			values[0] = float32(math.NaN())
-			x.Data = bytes.Clone(safetensors.Of(tensor, x.Shape, values).Data)
+			x.Data = bytes.Clone(safetensors.Of(tensor, dense.Of(values, x.Shape...)).Data)
 		}
 		return true
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/textground/textground/checkpoint/safetensors"
 	"github.com/textground/textground/dataset"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/kernels"
 	"github.com/textground/textground/segment"
 	"github.com/textground/textground/tcl"
@@ -162,7 +163,7 @@ func (e *inference) classes() (*segment.Classes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return classes, e.scores("classes", "eval.class_embedding", classes.Embeddings)
+	return classes, e.scores("classes", "eval.class_embedding", dense.Floats(classes.Embeddings))
 }
 
 func (e *inference) segmenter(p segment.Protocol) (*segment.Segmenter, error) {
@@ -220,11 +221,12 @@ func (e *inference) full(classes *segment.Classes) error {
 	if err != nil {
 		return err
 	}
-	truth, err := e.labelMap("in.eval_gt", labels)
+	height, width := labels.Size()
+	truth, err := e.labelMap("in.eval_gt", height, width)
 	if err != nil {
 		return err
 	}
-	found, err := e.labelMap("eval.label", labels)
+	found, err := e.labelMap("eval.label", height, width)
 	if err != nil {
 		return err
 	}
@@ -254,7 +256,7 @@ func (e *inference) compare(classes *segment.Classes, p segment.Protocol, scores
 		return nil, err
 	}
 	if scores != "" {
-		if err := e.scores("scores", scores, have[0].Values); err != nil {
+		if err := e.scores("scores", scores, dense.Floats(have[0].Values)); err != nil {
 			return nil, err
 		}
 	}
@@ -264,16 +266,17 @@ func (e *inference) compare(classes *segment.Classes, p segment.Protocol, scores
 
 // labels counts the pixels that have another label although the file's best two scores are well apart.
 func (e *inference) labels(name, margins string, found *segment.LabelMap) error {
-	want, err := sized(e.file.Int64s, name, len(found.Pix))
+	pix := found.Pix()
+	want, err := sized(e.file.Int64s, name, len(pix))
 	if err != nil {
 		return err
 	}
-	apart, err := sized(e.file.Float32s, margins, len(found.Pix))
+	apart, err := sized(e.file.Float32s, margins, len(pix))
 	if err != nil {
 		return err
 	}
 	off := 0
-	for i, v := range found.Pix {
+	for i, v := range pix {
 		if int64(v) != want[i] && apart[i] >= labelMargin {
 			off++
 		}
@@ -295,22 +298,24 @@ func (e *inference) counts() error {
 	if len(t.Shape) != 2 || len(matrix.Shape) != 2 {
 		return fmt.Errorf("in.miou_gt has shape %v and miou.confusion %v, but [H, W] and [K, K] are understood", t.Shape, matrix.Shape)
 	}
-	size := &segment.LabelMap{Width: t.Shape[1], Height: t.Shape[0]}
-	truth, err := e.labelMap("in.miou_gt", size)
+	truth, err := e.labelMap("in.miou_gt", t.Shape[0], t.Shape[1])
 	if err != nil {
 		return err
 	}
-	found, err := e.labelMap("in.miou_pred", size)
+	found, err := e.labelMap("in.miou_pred", t.Shape[0], t.Shape[1])
 	if err != nil {
 		return err
 	}
 	return e.count("miou", truth, found, matrix.Shape[0])
 }
 
-// labelMap reads a label map of the size of like.
-func (e *inference) labelMap(name string, like *segment.LabelMap) (*segment.LabelMap, error) {
-	pix, err := sized(e.file.Bytes, name, like.Width*like.Height)
-	return &segment.LabelMap{Width: like.Width, Height: like.Height, Pix: pix}, err
+// labelMap reads a label map of that size.
+func (e *inference) labelMap(name string, height, width int) (*segment.LabelMap, error) {
+	pix, err := sized(e.file.Bytes, name, height*width)
+	if err != nil {
+		return nil, err
+	}
+	return segment.NewLabelMap(height, width, pix), nil
 }
 
 // count compares confusion matrix, IoU and mIoU under the prefix.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/kernels"
 	"github.com/textground/textground/kernels/devices"
 	"github.com/textground/textground/tcl"
@@ -107,7 +108,7 @@ func TestTheRecipeMakesTheStoredWeights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(w.Values, want) {
+		if !slices.Equal(dense.Floats(w), want) {
 			t.Errorf("%s differs", p.Name)
 		}
 	}
@@ -151,8 +152,8 @@ func samples(t *testing.T, tensor safetensors.Tensor) []safetensors.Tensor {
 		at, picked = append(at, int64(k)), append(picked, values[k])
 	}
 	return []safetensors.Tensor{
-		safetensors.Of(tensor.Name, []int{64}, picked), safetensors.Of("idx."+tensor.Name, []int{64}, at),
-		safetensors.Of("norm."+tensor.Name, []int{1}, []float64{norm(values)}),
+		safetensors.Of(tensor.Name, dense.Of(picked, 64)), safetensors.Of("idx."+tensor.Name, dense.Of(at, 64)),
+		safetensors.Of("norm."+tensor.Name, dense.Of([]float64{norm(values)}, 1)),
 	}
 }
 
@@ -186,14 +187,14 @@ func edited(t *testing.T, tensor safetensors.Tensor, edit func(float64) float64)
 	if tensor.DType == safetensors.U8 {
 		bytes := append([]byte(nil), tensor.Data...)
 		bytes[0] = byte(edit(float64(bytes[0])))
-		return safetensors.Of(tensor.Name, tensor.Shape, bytes)
+		return safetensors.Of(tensor.Name, dense.Of(bytes, tensor.Shape...))
 	}
 	values, err := tensor.Float64s()
 	if err != nil {
 		t.Fatal(err)
 	}
 	values[0] = edit(values[0])
-	return safetensors.Of(tensor.Name, tensor.Shape, values)
+	return safetensors.Of(tensor.Name, dense.Of(values, tensor.Shape...))
 }
 
 func TestAWrongNumberInAnyGroupIsReported(t *testing.T) {
@@ -228,7 +229,7 @@ func TestAWrongNumberInAnyGroupIsReported(t *testing.T) {
 }
 
 func TestFilesThatAreNoGoldensAreNamed(t *testing.T) {
-	f, err := safetensors.Read(mustEncode(t, []safetensors.Tensor{safetensors.Of("x", []int{1}, []float32{1})}, nil))
+	f, err := safetensors.Read(mustEncode(t, []safetensors.Tensor{safetensors.Of("x", dense.Of([]float32{1}, 1))}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/kernels"
 	"github.com/textground/textground/tcl"
 )
@@ -14,16 +15,16 @@ func TestGroundMakesTheStagesOfTheInferenceGolden(t *testing.T) {
 	f, dev := read(t, "tiny_eval"), open(t, "ref")
 	window := firstWindow(t, f)
 	texts := floats(t, f, "eval.class_embedding")
-	g, err := groundingModel(t, dev).Ground(window, 40, 40, texts)
+	g, err := groundingModel(t, dev).Ground(dense.Of(window, 1, 3, 40, 40), dense.Of(texts, len(texts)/32, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	compareScores(t, f, "eval.window0.soft", g.Soft)
+	compareScores(t, f, "eval.window0.soft", dense.Floats(g.Soft))
 
-	classes := len(texts) / 32
-	masks, image := dev.Alloc(kernels.Float32, classes, g.Rows, g.Cols), dev.Alloc(kernels.Float32, 3, g.Rows, g.Cols)
-	dev.Upload(masks, g.Soft)
-	dev.Upload(image, resized(t, dev, window, 3, 40, 40, g.Rows, g.Cols, kernels.BilinearAligned))
+	classes, rows, cols := g.Soft.Shape()[1], g.Soft.Shape()[2], g.Soft.Shape()[3]
+	masks, image := dev.Alloc(kernels.Float32, classes, rows, cols), dev.Alloc(kernels.Float32, 3, rows, cols)
+	dev.Upload(masks, dense.Floats(g.Soft))
+	dev.Upload(image, resized(t, dev, window, 3, 40, 40, rows, cols, kernels.BilinearAligned))
 	dev.RefineMasks(masks, image, kernels.PAMR{Dilations: []int{1, 2, 4, 8, 12, 24}, Iterations: 10})
 	refined := make([]float32, masks.Len())
 	if err := dev.Download(refined, masks); err != nil {
@@ -31,11 +32,11 @@ func TestGroundMakesTheStagesOfTheInferenceGolden(t *testing.T) {
 	}
 	compareScores(t, f, "eval.window0.pamr", refined)
 
-	patches := make([]float32, len(g.CLIP))
-	for i, cosine := range g.CLIP {
+	patches := make([]float32, g.CLIP.Len())
+	for i, cosine := range dense.Floats(g.CLIP) {
 		patches[i] = float32(1 / (1 + math.Exp(-10*(float64(cosine)-0.25))))
 	}
-	for i, p := range resized(t, dev, patches, classes, g.GridRows, g.GridCols, g.Rows, g.Cols, kernels.Bilinear) {
+	for i, p := range resized(t, dev, patches, classes, g.CLIP.Shape()[2], g.CLIP.Shape()[3], rows, cols, kernels.Bilinear) {
 		refined[i] = 0.3*p + 0.7*refined[i]
 	}
 	compareScores(t, f, "eval.window0.kp", refined)

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"slices"
 
+	"gorgonia.org/tensor"
+
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/tcl"
 )
 
 // source finds the value of a weight that the configuration wants.
-type source func(tcl.Parameter) (tcl.Weight, error)
+type source func(tcl.Parameter) (*tensor.Dense, error)
 
 // weights returns the frozen CLIP and the grounder, read from the file or made from its recipe.
 func weights(f *safetensors.File, m metadata) (clip, ground tcl.Weights, err error) {
@@ -41,13 +44,12 @@ func collect(list []tcl.Parameter, prefix string, get source) (tcl.Weights, erro
 
 // stored reads weights from the file.
 func stored(f *safetensors.File) source {
-	return func(p tcl.Parameter) (tcl.Weight, error) {
+	return func(p tcl.Parameter) (*tensor.Dense, error) {
 		t, err := f.Want("in.weights."+p.Name, safetensors.F32, p.Shape)
 		if err != nil {
-			return tcl.Weight{}, err
+			return nil, err
 		}
-		values, err := t.Float32s()
-		return tcl.Weight{Shape: t.Shape, Values: values}, err
+		return t.Dense()
 	}
 }
 
@@ -69,12 +71,12 @@ func recipe(f *safetensors.File, seed uint64) (source, error) {
 	for _, i := range list {
 		ingredients[i.Name] = i
 	}
-	return func(p tcl.Parameter) (tcl.Weight, error) {
+	return func(p tcl.Parameter) (*tensor.Dense, error) {
 		i, ok := ingredients[p.Name]
 		if !ok || !slices.Equal(i.Shape, p.Shape) {
-			return tcl.Weight{}, fmt.Errorf("metadata: recipe: no weight %q of shape %v", p.Name, p.Shape)
+			return nil, fmt.Errorf("metadata: recipe: no weight %q of shape %v", p.Name, p.Shape)
 		}
-		return tcl.Weight{Shape: p.Shape, Values: uniform(seed, p.Name, p.Len(), i.Center, i.Halfwidth)}, nil
+		return dense.Of(uniform(seed, p.Name, p.Len(), i.Center, i.Halfwidth), p.Shape...), nil
 	}, nil
 }
 
@@ -101,7 +103,7 @@ func lanes(f *safetensors.File, m metadata) ([]lane, error) {
 	}
 	list := make([]lane, m.MicroBatches)
 	for k := range list {
-		list[k].Batch = tcl.Batch{Lane: k, Images: part(images, k, b*perImage), Noise: part(noise, k, b*m.Positions())}
+		list[k].Batch = tcl.Batch{Lane: k, Images: dense.Of(part(images, k, b*perImage), b, 3, side, side), Noise: part(noise, k, b*m.Positions())}
 		for i := range b {
 			list[k].tokens = append(list[k].tokens, part(tokens, k*b+i, m.Text.Context))
 		}

@@ -40,8 +40,7 @@ func Encode(r *Recipe, out *Result, deviceClass string) ([]byte, error) {
 	}
 	var tensors []safetensors.Tensor
 	for _, name := range out.Weights.Names() {
-		w := out.Weights[name]
-		tensors = append(tensors, safetensors.Of(name, w.Shape, w.Values))
+		tensors = append(tensors, safetensors.Of(name, out.Weights[name]))
 	}
 	return safetensors.Encode(tensors, metadata)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/textground/textground/dataset"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/internal/philox"
 	"github.com/textground/textground/kernels"
 	"github.com/textground/textground/tcl"
@@ -36,7 +37,7 @@ func Start(dev kernels.Device, r *Recipe, set *Set, tokenizer *dataset.Tokenizer
 		return nil, err
 	}
 	key := philox.NewKey(r.Seed, philox.Init)
-	copy(w["visual.conv1.weight"].Values, whitened(images, cfg.Vision, key.Stream(uint32(len(w)), 0, 0)))
+	copy(w.Values("visual.conv1.weight"), whitened(images, cfg.Vision, key.Stream(uint32(len(w)), 0, 0)))
 	return w, centre(dev, r, cfg, w, m)
 }
 
@@ -54,12 +55,12 @@ func drawWeights(cfg tcl.Config, seed uint64) tcl.Weights {
 				values[j] = float32(deviation * stream.Normal())
 			}
 		}
-		w[p.Name] = tcl.Weight{Shape: p.Shape, Values: values}
+		w[p.Name] = dense.Of(values, p.Shape...)
 	}
-	gridPositions(w["visual.positional_embedding"].Values, cfg.Vision)
-	for name, weight := range w {
+	gridPositions(w.Values("visual.positional_embedding"), cfg.Vision)
+	for name := range w {
 		if strings.HasPrefix(name, "visual.") && strings.HasSuffix(name, "attn.in_proj_weight") {
-			localAttention(weight.Values, cfg.Vision.Width)
+			localAttention(w.Values(name), cfg.Vision.Width)
 		}
 	}
 	return w
@@ -203,8 +204,8 @@ func centre(dev kernels.Device, r *Recipe, cfg tcl.Config, w tcl.Weights, m *mak
 		addMeans(classMean, classes, passes*r.Batch)
 		addMeans(textMean, texts[:r.Batch*cfg.Text.Width], passes*r.Batch)
 	}
-	lower(w["visual.ln_post.bias"].Values, classMean)
-	lower(w["ln_final.bias"].Values, textMean)
+	lower(w.Values("visual.ln_post.bias"), classMean)
+	lower(w.Values("ln_final.bias"), textMean)
 	return nil
 }
 

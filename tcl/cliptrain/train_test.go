@@ -13,6 +13,7 @@ import (
 	"github.com/textground/textground/dataset"
 	"github.com/textground/textground/dataset/world"
 	"github.com/textground/textground/examples"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/internal/philox"
 	"github.com/textground/textground/kernels/devices"
 	"github.com/textground/textground/proto"
@@ -107,8 +108,8 @@ func TestEveryWeightLearns(t *testing.T) {
 	}
 	for _, name := range before.Names() {
 		changed := false
-		for i, v := range before[name].Values {
-			changed = changed || v != after.Weights[name].Values[i]
+		for i, v := range before.Values(name) {
+			changed = changed || v != after.Weights.Values(name)[i]
 		}
 		if !changed {
 			t.Errorf("%s did not move", name)
@@ -204,15 +205,16 @@ func sameFeatures(t *testing.T, p *tcl.Pretrainer, model *tcl.Model, images []fl
 	if !slices.Equal(texts, f.Texts) {
 		t.Error("text embeddings differ between training and model")
 	}
-	g, err := model.Ground(images, world.Size, world.Size, texts)
+	e := model.Config().Vision.Embed
+	g, err := model.Ground(dense.Of(images, len(images)/(3*world.Size*world.Size), 3, world.Size, world.Size), dense.Of(texts, len(texts)/e, e))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := model.Config().Vision.Embed
-	units, words, grid := newRows(patches, e), newRows(texts, e), g.GridRows*g.GridCols
+	cosines, grid := dense.Floats(g.CLIP), g.CLIP.Shape()[2]*g.CLIP.Shape()[3]
+	units, words := newRows(patches, e), newRows(texts, e)
 	for i := range units.count() {
 		for j := range words.count() {
-			got, want := float64(g.CLIP[(i/grid*words.count()+j)*grid+i%grid]), dot(units.unit(i), words.unit(j))
+			got, want := float64(cosines[(i/grid*words.count()+j)*grid+i%grid]), dot(units.unit(i), words.unit(j))
 			if math.Abs(got-want) > 1e-5 {
 				t.Fatalf("cosine of patch %d with text %d is %v in the model and %v in training", i, j, got, want)
 			}
