@@ -51,7 +51,8 @@ __device__ inline void ground_masks(const tg_ground &a) {
   });
 }
 
-TG_KERNEL(ground_masks_bf16, tg_ground, 256) { ground_masks<Bf16, 128>(a); }
+TG_KERNEL(ground_masks_bf16_128, tg_ground, 256) { ground_masks<Bf16, 128>(a); }
+TG_KERNEL(ground_masks_bf16_64, tg_ground, 128) { ground_masks<Bf16, 64>(a); }
 TG_KERNEL(ground_masks_f32, tg_ground, 128) { ground_masks<F32, 64>(a); }
 
 template <class Precision, int size>
@@ -63,7 +64,8 @@ __device__ inline void ground_pool(const tg_ground &a) {
   });
 }
 
-TG_KERNEL(ground_pool_bf16, tg_ground, 256) { ground_pool<Bf16, 128>(a); }
+TG_KERNEL(ground_pool_bf16_128, tg_ground, 256) { ground_pool<Bf16, 128>(a); }
+TG_KERNEL(ground_pool_bf16_64, tg_ground, 128) { ground_pool<Bf16, 64>(a); }
 TG_KERNEL(ground_pool_f32, tg_ground, 128) { ground_pool<F32, 64>(a); }
 
 // pair is what a block of 256 knows of one image and one text, from the pooled sum F = sum_p m v.
@@ -179,9 +181,9 @@ __device__ inline float variation_slope(const tg_ground &a, const float *mask, i
 
 // dl = dm m (1-m), plus the straight-through gradient of the hard mask where the text is the image's own. Masks are read by
 // neighbours too and stay; the similarity is not needed any more but in dl*s, which takes its place.
-template <class Precision, int size, int threads>
+template <class Precision, int size>
 __device__ inline void unground_masks(const tg_ground &a) {
-  __shared__ double scratch[threads / 32];
+  __shared__ double scratch[size / 16];
   const view v(a);
   const float scale = *a.scale;
   const Dense grads = {a.pooled + v.feature, a.count, a.channels, 0}, pixels = {v.pixels, v.places, a.channels, 0};
@@ -201,12 +203,13 @@ __device__ inline void unground_masks(const tg_ground &a) {
     a.slopes[at] = scale * dl * v.pixel_inverse[p] * a.text_inverse[j];
     sum += dl;
   });
-  const double total = block_sum<threads>((double)sum, scratch);
+  const double total = block_sum<2 * size>((double)sum, scratch);
   if (threadIdx.x == 0) a.parts[(int64_t)blockIdx.y * gridDim.x + blockIdx.x] = total;
 }
 
-TG_KERNEL(unground_masks_bf16, tg_ground, 256) { unground_masks<Bf16, 128, 256>(a); }
-TG_KERNEL(unground_masks_f32, tg_ground, 128) { unground_masks<F32, 64, 128>(a); }
+TG_KERNEL(unground_masks_bf16_128, tg_ground, 256) { unground_masks<Bf16, 128>(a); }
+TG_KERNEL(unground_masks_bf16_64, tg_ground, 128) { unground_masks<Bf16, 64>(a); }
+TG_KERNEL(unground_masks_f32, tg_ground, 128) { unground_masks<F32, 64>(a); }
 
 // One block adds the parts of the tile to the gradient of the bias.
 TG_KERNEL(unground_bias, tg_ground, 256) {
@@ -253,7 +256,8 @@ __device__ inline void unground_pixels(const tg_ground &a) {
   });
 }
 
-TG_KERNEL(unground_pixels_bf16, tg_ground, 256) { unground_pixels<Bf16, 128>(a); }
+TG_KERNEL(unground_pixels_bf16_128, tg_ground, 256) { unground_pixels<Bf16, 128>(a); }
+TG_KERNEL(unground_pixels_bf16_64, tg_ground, 128) { unground_pixels<Bf16, 64>(a); }
 TG_KERNEL(unground_pixels_f32, tg_ground, 128) { unground_pixels<F32, 64>(a); }
 
 TG_KERNEL(unground_scalars, tg_unground_scalars, 256) {
