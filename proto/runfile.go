@@ -33,7 +33,7 @@ type RunFile struct {
 	Evaluation Evaluation `yaml:"evaluation" numbers:"no"`
 	Store      string     `yaml:"store" numbers:"no" jsonschema:"description=where shards and checkpoints lie: file://DIR or s3://BUCKET/PREFIX"`
 	NATS       string     `yaml:"nats" numbers:"no" jsonschema:"description=external server; empty for the embedded one"`
-	Device     string     `yaml:"device" numbers:"no" jsonschema:"enum=auto,enum=cpu,enum=ref"`
+	Device     string     `yaml:"device" numbers:"no" jsonschema:"pattern=^(auto|cpu|ref|cuda(-float32)?(:[0-9]+)?)$"`
 	Workers    int        `yaml:"workers" numbers:"no" jsonschema:"description=worker processes that train starts on this machine"`
 	Threads    int        `yaml:"threads" numbers:"no" jsonschema:"description=threads of each worker; 0 shares the cores out"`
 }

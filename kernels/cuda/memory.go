@@ -3,8 +3,6 @@
 package cuda
 
 import (
-	"fmt"
-
 	"gorgonia.org/cu"
 
 	"github.com/textground/textground/kernels"
@@ -18,20 +16,6 @@ type block struct {
 
 // Bytes returns the size that was asked for.
 func (b *block) Bytes() int64 { return b.bytes }
-
-// OutOfMemory is what Alloc panics with: operations return no errors. A process that owns the device recovers it and ends.
-type OutOfMemory struct {
-	Card               string
-	Asked, Held        int64 // bytes asked for, and in use by tensors
-	CardFree, CardSize int64 // of the whole card, other processes included
-}
-
-func (e OutOfMemory) Error() string {
-	return fmt.Sprintf("%s: out of memory: %s asked for, %s in use by tensors; the card has %s free of %s",
-		e.Card, mebibytes(e.Asked), mebibytes(e.Held), mebibytes(e.CardFree), mebibytes(e.CardSize))
-}
-
-func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }
 
 // Alloc returns a zeroed tensor. It panics with OutOfMemory.
 func (d *device) Alloc(dt kernels.DType, shape ...int) kernels.Tensor {

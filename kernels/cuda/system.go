@@ -1,6 +1,9 @@
 package cuda
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // ErrNotBuilt says how to get a binary with CUDA inside.
 var ErrNotBuilt = errors.New("this binary was built without CUDA: build it with gcc and the tag cuda: make build")
@@ -40,3 +43,17 @@ type Card struct {
 	Free, Total int64  // bytes of memory
 	Kernels     string // which kernels run on it: "portable", "Hopper", or why none do
 }
+
+// OutOfMemory is what Alloc panics with: operations return no errors. A process that owns the device recovers it and ends.
+type OutOfMemory struct {
+	Card               string
+	Asked, Held        int64 // bytes asked for, and in use by tensors
+	CardFree, CardSize int64 // of the whole card, other processes included
+}
+
+func (e OutOfMemory) Error() string {
+	return fmt.Sprintf("%s: out of memory: %s asked for, %s in use by tensors; the card has %s free of %s",
+		e.Card, mebibytes(e.Asked), mebibytes(e.Held), mebibytes(e.CardFree), mebibytes(e.CardSize))
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }
