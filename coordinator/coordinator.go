@@ -191,6 +191,9 @@ func (c *Coordinator) carryOut(action core.Action) error {
 		}()
 	case core.Abandon:
 		c.Log.Warn("save abandoned", "step", a.Step, "why", a.Why)
+		if !a.Sealing {
+			go c.discard(a)
+		}
 	case core.TakeClass:
 		c.Saver.Identity.DeviceClass = a.Class
 		c.Log.Info("device class of the run", "class", a.Class)
@@ -223,6 +226,15 @@ func (c *Coordinator) seal(a core.Seal) {
 		c.Log.Warn("old checkpoints were not removed; the next save tries again", "error", err)
 	}
 	c.events <- core.Sealed{Step: a.Step, Nonce: a.Nonce, Manifest: manifest.Digest}
+}
+
+// discard frees the room that an abandoned save takes: a store that is full would refuse the next one for it.
+func (c *Coordinator) discard(a core.Abandon) {
+	ctx, cancel := context.WithTimeout(context.Background(), sealWithin)
+	defer cancel()
+	if err := c.Saver.discard(ctx, a.Step, a.Nonce); err != nil {
+		c.Log.Warn("an abandoned save was not removed; the next one that is sealed sweeps it", "step", a.Step, "error", err)
+	}
 }
 
 // result tells how the run ended and writes it down.

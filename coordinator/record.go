@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -91,7 +92,8 @@ func namedLosses(sum []float64) map[string]float64 {
 	return named
 }
 
-// appendLine adds v as one line of a .jsonl file of dir.
+// appendLine adds v as one line of a .jsonl file of dir. A line that does not fit on the disk is taken back: the next one
+// would be written behind its half, and both lost.
 func appendLine(dir, name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -102,8 +104,14 @@ func appendLine(dir, name string, v any) error {
 		return err
 	}
 	defer f.Close()
-	_, err = f.Write(append(data, '\n'))
-	return err
+	before, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(append(data, '\n')); err != nil {
+		return errors.Join(fmt.Errorf("the run's records: %w: make room, then go on with textground resume", err), f.Truncate(before))
+	}
+	return nil
 }
 
 // writeJSON replaces a file of dir.

@@ -45,6 +45,11 @@ func (s *Saver) seal(ctx context.Context, step int, nonce string, reported map[i
 	return sealed, err
 }
 
+// discard removes what was written of an abandoned save.
+func (s *Saver) discard(ctx context.Context, step int, nonce string) error {
+	return checkpoint.Discard(ctx, s.Store, s.Lineage, step+1, checkpoint.Writer{Epoch: s.Epoch, Nonce: nonce})
+}
+
 // retain deletes behind newer healthy checkpoints.
 func (s *Saver) retain(ctx context.Context) ([]int, error) {
 	return s.Retention.Apply(ctx, s.Store, s.Lineage)

@@ -317,6 +317,8 @@ func explain(err error) error {
 		return ErrNotExist
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w (%w): free some space or inodes, or choose another directory", ErrNoSpace, err)
+	case errors.Is(err, syscall.EFBIG):
+		return fmt.Errorf("%w for so large a file (%w): raise the limit of this process (ulimit -f), or choose another file system", ErrNoSpace, err)
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w (%w): make the directory writable for this user, or choose another", ErrDenied, err)
 	}

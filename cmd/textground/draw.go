@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
+	"strings"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -65,10 +68,16 @@ func isBadInput(err error) bool {
 	if errors.As(err, &index) || errors.As(err, &shard) || errors.As(err, &samples) {
 		return true
 	}
-	for _, kind := range []error{store.ErrNoBucket, store.ErrDenied, store.ErrUnreachable, store.ErrNoSpace, dataset.ErrNoShards} {
-		if errors.Is(err, kind) {
-			return true
-		}
+	return slices.ContainsFunc(usersToMend, func(kind error) bool { return errors.Is(err, kind) })
+}
+
+// usersToMend are errors of places that the user chose.
+var usersToMend = []error{store.ErrNoBucket, store.ErrDenied, store.ErrUnreachable, store.ErrNoSpace, dataset.ErrNoShards, syscall.ENOSPC, syscall.EDQUOT}
+
+// causeOf makes an error of the reason for which a run ended. It has come here from another process, as text.
+func causeOf(reason string) error {
+	if slices.ContainsFunc(usersToMend, func(kind error) bool { return strings.Contains(reason, kind.Error()) }) {
+		return badInput(reason)
 	}
-	return false
+	return errors.New(reason)
 }

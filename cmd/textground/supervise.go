@@ -60,12 +60,13 @@ func (s *supervisor) again(ctx context.Context, name string, args []string, tole
 		}
 		var exit *exec.ExitError
 		killed := errors.As(err, &exit) && exit.ExitCode() < 0
+		words, said := s.lastWords(name, err)
 		if killed || time.Since(begun) > time.Minute {
 			failures = 0
-		} else if failures++; exit != nil && exit.ExitCode() == exitBadInput {
-			return badInput(s.lastWords(name, err))
+		} else if failures++; said && exit != nil && exit.ExitCode() == exitBadInput {
+			return badInput(words) // a panic ends with the same code, but leaves a trace
 		} else if failures >= tolerated {
-			return fmt.Errorf("%s: %s", name, s.lastWords(name, err))
+			return fmt.Errorf("%s: %s", name, words)
 		}
 		s.log.Warn("starting a process again", "process", name, "ended", err)
 		select {
@@ -118,13 +119,14 @@ func (s *supervisor) once(ctx context.Context, name string, args []string) error
 
 func (s *supervisor) logPath(name string) string { return filepath.Join(s.dir, "logs", name+".log") }
 
-// lastWords returns the last line of a dead process's log: the cause that it gave itself.
-func (s *supervisor) lastWords(name string, err error) string {
+// lastWords returns the cause that a dead process gave itself in the last line of its log, if it did, else how it ended.
+func (s *supervisor) lastWords(name string, err error) (words string, said bool) {
 	data, readErr := os.ReadFile(s.logPath(name))
-	if line := lastLine(data); readErr == nil && line != "" {
-		return strings.TrimPrefix(line, "textground: ")
+	line := lastLine(data)
+	if cause, ok := strings.CutPrefix(line, "textground: "); ok && readErr == nil {
+		return cause, true
 	}
-	return err.Error()
+	return fmt.Sprintf("%v; its log %s ends with %q", err, s.logPath(name), line), false
 }
 
 func (s *supervisor) wait() { s.wg.Wait() }

@@ -184,7 +184,7 @@ func runAndReport(c *cobra.Command, record *RunRecord, f *trainFlags) error {
 	fmt.Fprintf(talk, "run %s in %s\n", record.Run, runPath(record.Run))
 	result, err := carryOut(c.Context(), record, f, talk)
 	forgetRefused(runPath(record.Run), err)
-	if result != nil {
+	if result != nil && (err == nil || f.asJSON) {
 		printResult(c, result, f.asJSON)
 	}
 	if err == nil && c.Context().Err() != nil {
@@ -314,7 +314,7 @@ func finishedResult(dir string, ended error) (*coordinator.Result, error) {
 		return nil, fmt.Errorf("%s: %w", coordinator.ResultFile, err)
 	}
 	if ended != nil {
-		return &r, errors.New(r.Reason)
+		return &r, causeOf(r.Reason)
 	}
 	return &r, nil
 }

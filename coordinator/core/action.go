@@ -43,11 +43,13 @@ type Seal struct {
 	Why     string
 }
 
-// Abandon says that no manifest will name the volumes of a save.
+// Abandon gives up a save. Unless its manifest was being written, and may stand though the answer was lost, nothing will
+// ever name its volumes.
 type Abandon struct {
-	Step  int
-	Nonce string
-	Why   string
+	Step    int
+	Nonce   string
+	Sealing bool
+	Why     string
 }
 
 // TakeClass records the run's device class, which was open until now.

@@ -47,6 +47,7 @@ type Machine struct {
 	saves int // ordered by this coordinator, for the nonces
 	stop  *stop
 	held  time.Duration // since when the next step is held; negative while it is not
+	retry failedSave    // the latest attempt to seal the end of the run
 
 	sent     proto.Orders
 	sentAt   time.Duration

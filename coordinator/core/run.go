@@ -80,6 +80,7 @@ func (m *Machine) holdAtEnd() {
 	if m.held < 0 {
 		m.held = m.clock.now
 	}
+	_, refused := m.refusedAtEnd()
 	switch {
 	case m.base.Step >= m.committed:
 		m.endSealed()
@@ -87,6 +88,7 @@ func (m *Machine) holdAtEnd() {
 		m.endUnsealed("no member holds exactly that state")
 	case m.clock.now-m.held >= m.cfg.SealWithin:
 		m.endUnsealed(fmt.Sprintf("not sealed within %v: %s", m.cfg.SealWithin, m.saveWaitsFor()))
+	case m.save == nil && refused && m.clock.now-m.retry.at < retryEvery:
 	case m.save == nil || m.save.order.Step != m.committed:
 		m.orderSave()
 	}
@@ -135,8 +137,11 @@ func (m *Machine) end(outcome Outcome, reason string) {
 	m.finish = &Finish{Outcome: outcome, Reason: reason, Sealed: m.base.Step}
 }
 
-// saveWaitsFor names what the save under way still needs.
+// saveWaitsFor names what the save that ends the run still needs.
 func (m *Machine) saveWaitsFor() string {
+	if why, refused := m.refusedAtEnd(); refused {
+		return why
+	}
 	if m.save == nil {
 		return "no save is under way"
 	}

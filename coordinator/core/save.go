@@ -75,14 +75,26 @@ func (m *Machine) takeRecords(r proto.Report) {
 	}
 }
 
-// failSave gives up the save because of the store. Another attempt would meet the same store: on the way the next save that
-// is due is that attempt; at the end the run stops and says why.
+// failedSave is a save at the end of the run that the store refused.
+type failedSave struct {
+	step int
+	why  string // empty: none has failed
+	at   time.Duration
+}
+
+// retryEvery is how long the end of the run waits before it tries a store again that has refused its save.
+const retryEvery = 5 * time.Second
+
+// failSave gives up the save because of the store. On the way the next save that is due is another attempt. At the end there
+// are attempts until SealWithin is over: somebody who reads the reason may free some space meanwhile.
 func (m *Machine) failSave(why string) {
-	s := m.save
+	m.retry = failedSave{m.save.order.Step, why, m.clock.now}
 	m.abandonSave(why)
-	if m.phase == holding && m.holdsNextStep() && s.order.Step == m.committed {
-		m.endUnsealed(why)
-	}
+}
+
+// refusedAtEnd returns why the store refused the state that ends the run, if it did.
+func (m *Machine) refusedAtEnd() (why string, refused bool) {
+	return m.retry.why, m.retry.why != "" && m.retry.step == m.committed
 }
 
 // endSlowSave gives up a save that takes too long, so that the next one has its turn.
@@ -134,6 +146,6 @@ func (m *Machine) abandonSave(why string) {
 	s := m.save
 	m.save = nil
 	m.because("save %s abandoned", s.order.Nonce)
-	m.do(Abandon{Step: s.order.Step, Nonce: s.order.Nonce, Why: why})
+	m.do(Abandon{Step: s.order.Step, Nonce: s.order.Nonce, Sealing: s.sealing, Why: why})
 	m.note(Note{Kind: Abandoned, Text: fmt.Sprintf("the save after step %d is abandoned: %s", s.order.Step, why)})
 }

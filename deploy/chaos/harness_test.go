@@ -52,9 +52,10 @@ func tinyFile() string { return filepath.Join(root, "examples", "tiny.yaml") }
 
 // place is a directory for runs. The world is drawn once and shared, as all stores here would draw the same.
 type place struct {
-	t   *testing.T
-	dir string
-	env []string
+	t    *testing.T
+	dir  string
+	env  []string
+	wrap []string // a command that runs the binary, such as a shell that sets limits first
 }
 
 func newPlace(t *testing.T, env ...string) *place {
@@ -91,7 +92,8 @@ func (l *lockedBuffer) String() string {
 // start begins a command in the place. It is killed, with everything it started, when the test ends.
 func (p *place) start(args ...string) *process {
 	p.t.Helper()
-	c := &process{t: p.t, cmd: exec.Command(binary, args...), waited: make(chan error, 1)}
+	line := slices.Concat(p.wrap, []string{binary}, args)
+	c := &process{t: p.t, cmd: exec.Command(line[0], line[1:]...), waited: make(chan error, 1)}
 	c.cmd.Dir = p.dir
 	c.cmd.Env = append(os.Environ(), p.env...)
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.errs
