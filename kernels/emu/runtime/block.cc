@@ -81,6 +81,10 @@ static const char *base(const char *file) {
   return slash != nullptr ? slash + 1 : file;
 }
 
+static std::string at(Site site) {
+  return site.line < 0 ? base(site.file) : text("%s:%d", base(site.file), site.line);
+}
+
 static std::string inBlock(Runner *r) {
   return text("kernel %s, block (%u,%u,%u)", r->work->kernel->name.c_str(), r->block.x, r->block.y, r->block.z);
 }
@@ -99,7 +103,7 @@ void fail(Site site, const char *format, ...) {
   va_end(list);
   const Thread *t = running();
   Runner *r = t->runner;
-  failBlock(r, inBlock(r) + text(", thread %d (%s:%d): %s", t->number, base(site.file), site.line, line));
+  failBlock(r, inBlock(r) + text(", thread %d (%s): %s", t->number, at(site).c_str(), line));
 }
 
 // ranges writes thread numbers as "0-31, 64".
@@ -127,7 +131,7 @@ static std::string ranges(const std::vector<int> &numbers) {
     }
     barrier |= strcmp(t.wait, "__syncthreads") == 0;
     groups[text("wait in %s", t.wait) + (t.detail != 0 ? text(" %d", t.detail) : "") +
-           text(" (%s:%d)", base(t.site.file), t.site.line)]
+           " (" + at(t.site) + ")"]
         .push_back(i);
   }
   std::string who;
@@ -208,8 +212,8 @@ static bool arrive(Runner *r, Thread *t, const char *what, Site site) {
     w->what = what;
     w->site = site;
   } else if (w->what != what || !same(w->site, site)) {
-    failBlock(r, inBlock(r) + text(": divergent warp: thread %d is in %s (%s:%d) while others of its warp wait in %s (%s:%d)",
-                                   t->number, what, base(site.file), site.line, w->what, base(w->site.file), w->site.line));
+    failBlock(r, inBlock(r) + text(": divergent warp: thread %d is in %s (%s) while others of its warp wait in %s (%s)", t->number,
+                                   what, at(site).c_str(), w->what, at(w->site).c_str()));
   }
   if (++w->arrived < 32) return false;
   w->arrived = 0;
@@ -279,7 +283,7 @@ void barrier(int id, int threads, Site site) {
   } else if (b->expected != threads) {
     fail(site, "barrier %d for %d threads, for which others wait as one for %d", id, threads, b->expected);
   } else if (id == 0 && !same(b->site, site)) {
-    fail(site, "divergent barrier: others wait in the __syncthreads of %s:%d", base(b->site.file), b->site.line);
+    fail(site, "divergent barrier: others wait in the __syncthreads of %s", at(b->site).c_str());
   }
   if (++b->arrived < threads) {
     b->waiting[b->arrived - 1] = t;
@@ -298,7 +302,6 @@ static void *pages(size_t bytes) {
   return p;
 }
 
-constexpr size_t kGuard = 4096;
 constexpr size_t kSharedBytes = 256 << 10;
 
 static char *slotsOfStacks() {

@@ -10,6 +10,8 @@ namespace tg {
 constexpr int kMaxThreads = 1024;
 constexpr int kMaxBarriers = 16;
 
+constexpr size_t kGuard = 4096;  // at the bottom of a slot: no access
+
 enum State : uint8_t { kFresh, kReady, kWaiting, kExited };
 
 struct Warp;
@@ -73,7 +75,8 @@ struct Runner {
   std::vector<Late> late;
   bool failed;
   std::string message;
-  char fault[256];
+  char fault[256];  // what a signal says of it, and at which instruction
+  uintptr_t faultedAt;
 
   unsigned char *shared;  // dynamic shared memory
   unsigned char *statics;  // static shared memory

@@ -1,4 +1,5 @@
 // A launch: its blocks are shared out to the host threads, and whatever a kernel does wrong becomes one line of text.
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -78,8 +79,28 @@ static void runShare(Pool &p, Runner *r) {
   }
 }
 
+// placeOf asks the binutils, where the machine has them, for the line of an instruction.
+static std::string placeOf(uintptr_t instruction) {
+  Dl_info info;
+  if (dladdr((void *)instruction, &info) == 0 || info.dli_fname == nullptr) return "unknown place";
+  char command[512], line[256] = "";
+  snprintf(command, sizeof command, "addr2line -e '%s' %#lx 2>/dev/null", info.dli_fname,
+           (unsigned long)(instruction - (uintptr_t)info.dli_fbase));
+  FILE *answer = popen(command, "r");
+  if (answer != nullptr) {
+    if (fgets(line, sizeof line, answer) == nullptr) line[0] = 0;
+    pclose(answer);
+  }
+  line[strcspn(line, " \n")] = 0;
+  return line[0] == 0 || line[0] == '?' ? "unknown place" : line;
+}
+
 // faulted runs in the place of the instruction that faulted, on the fiber's own stack.
-static void faulted() { fail({"its code", 0}, "%s", ((const Thread *)self())->runner->fault); }
+static void faulted() {
+  Runner *r = ((const Thread *)self())->runner;
+  const std::string place = placeOf(r->faultedAt);
+  fail({place.c_str(), -1}, "%s", r->fault);
+}
 
 static struct sigaction previous[64];
 
@@ -110,17 +131,22 @@ static void onFault(int signal, siginfo_t *info, void *context) {
     }
     return;
   }
+  const uintptr_t address = (uintptr_t)info->si_addr;
   if (signal == SIGFPE) {
     snprintf(r->fault, sizeof r->fault, "integer division by zero");
+  } else if (runnerOf(address) == r) {
+    snprintf(r->fault, sizeof r->fault, "its stack of %zu KiB is full", (kSlot - kGuard) >> 10);
   } else {
     snprintf(r->fault, sizeof r->fault, "illegal address %p: %s", info->si_addr, describe(info->si_addr).c_str());
   }
   // A new frame at the top of the fiber's stack: whatever was on it is abandoned, and the stack may have overflowed.
   const uintptr_t top = (header(sp) & ~(uintptr_t)15) - 256;
 #if defined(__x86_64__)
+  r->faultedAt = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
   u->uc_mcontext.gregs[REG_RSP] = top - 8;
   u->uc_mcontext.gregs[REG_RIP] = (greg_t)&faulted;
 #else
+  r->faultedAt = u->uc_mcontext.pc;
   u->uc_mcontext.sp = top;
   u->uc_mcontext.pc = (uintptr_t)&faulted;
 #endif
