@@ -229,14 +229,20 @@ struct Operand {
 };
 
 // product computes one size x size tile of A [rows, inner] · B [inner, cols] with 2*size threads, and hands each number of it
-// to emit(row, col, value), rows outermost. blockIdx.x counts tiles, those of one line of tiles first, because they share the
-// rows of A; gridDim.z blocks share the steps of a tile, each taking a run of them: the caller adds up what they emit.
+// to emit(row, col, value), neighbouring columns from neighbouring lanes. blockIdx.x counts tiles along the lines of tiles,
+// because those share the rows of A; gridDim.z blocks share the steps of a tile, each taking a run of them: the caller adds
+// up what they emit.
 template <class Precision, int size, bool a_along, bool b_along, class A, class B, class Emit>
 __device__ inline void product(const A &a, const B &b, int rows, int cols, Inner inner, Emit emit) {
   typedef Operand<Precision, size, a_along> Left;
   typedef Operand<Precision, size, b_along> Right;
-  __shared__ Tile<Precision, Left::kRows, Left::kCols> left_tile[2];
-  __shared__ Tile<Precision, Right::kRows, Right::kCols> right_tile[2];
+  __shared__ union {
+    struct {
+      Tile<Precision, Left::kRows, Left::kCols> left[2];
+      Tile<Precision, Right::kRows, Right::kCols> right[2];
+    } in;
+    float out[size / 16][16][33]; // a strip of results of each warp; 33: as in Tile
+  } shared;
 
   const int across = (cols + size - 1) / size;
   const int row0 = blockIdx.x / across * size, col0 = blockIdx.x % across * size;
@@ -257,28 +263,30 @@ __device__ inline void product(const A &a, const B &b, int rows, int cols, Inner
   clear(acc);
   if (first < last) fetch(true);
   for (int step = first; step < last; step++) {
-    left.stage.put(left_tile[step % 2]);
-    right.stage.put(right_tile[step % 2]);
+    left.stage.put(shared.in.left[step % 2]);
+    right.stage.put(shared.in.right[step % 2]);
     __syncthreads();
     k += kStep;
     if (k >= inner.length) tap++, k = 0;
     if (step + 1 < last) fetch(k == 0);
-    multiply<a_along, b_along, kStep>(acc, left_tile[step % 2], right_tile[step % 2], warp_row, warp_col);
+    multiply<a_along, b_along, kStep>(acc, shared.in.left[step % 2], shared.in.right[step % 2], warp_row, warp_col);
   }
+  // Results go through shared memory 16 rows at a time, so that a warp writes, and an epilogue reads, whole lines.
+  __syncthreads();
+  float(&strip)[16][33] = shared.out[warp];
+  const int lane = threadIdx.x % 32, col = col0 + warp_col + lane;
 #pragma unroll
-  for (int i = 0; i < size / 32; i++)
+  for (int i = 0; i < size / 32; i++) {
 #pragma unroll
-    for (int half = 0; half < 2; half++) {
-      const int row = row0 + warp_row + acc_row(i, half);
-      if (row >= rows) continue;
+    for (int j = 0; j < 4; j++)
 #pragma unroll
-      for (int j = 0; j < 4; j++)
-#pragma unroll
-        for (int e = 0; e < 2; e++) {
-          const int col = col0 + warp_col + acc_col(j, e);
-          if (col < cols) emit(row, col, acc.v[i][j][half * 2 + e]);
-        }
-    }
+      for (int e = 0; e < 4; e++) strip[acc_row(0, e / 2)][acc_col(j, e % 2)] = acc.v[i][j][e];
+    __syncwarp();
+    const int first_row = row0 + warp_row + i * 16, height = rows - first_row < 16 ? rows - first_row : 16;
+    for (int r = 0; r < height; r++)
+      if (col < cols) emit(first_row + r, col, strip[r][lane]);
+    __syncwarp();
+  }
 }
 
 // sum_partials adds what the `splits` blocks of a tile emitted, `stride` floats apart, in their order.

@@ -7,7 +7,8 @@
 #include "gemm.cuh"
 #include "matmul.h"
 
-__device__ inline float sigmoid(float x) { return 1 / (1 + expf(-x)); }
+// sigmoid divides by the approximate reciprocal (2 ulp): the exact one is a subroutine for each accumulator.
+__device__ inline float sigmoid(float x) { return __fdividef(1.0f, 1 + expf(-x)); }
 
 // finish takes a complete sum through the epilogue and into c.
 __device__ inline void finish(const tg_matmul &a, int64_t row, int col, float v) {
