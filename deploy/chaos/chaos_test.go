@@ -13,6 +13,7 @@ import (
 )
 
 func TestAnyWorkerCountGivesTheSameBits(t *testing.T) {
+	t.Parallel()
 	for _, c := range [][]string{{"--workers", "2"}, {"--workers", "3"}, {"--workers", "5"}, {"--workers", "1", "--threads", "1"}, {"--workers", "2", "--threads", "2"}} {
 		t.Run(strings.Join(c, " "), func(t *testing.T) { mustEqualTruth(t, newPlace(t).train(c...)) })
 	}
@@ -20,6 +21,7 @@ func TestAnyWorkerCountGivesTheSameBits(t *testing.T) {
 
 // Every place of a step at which a process may die. Two workers; the second is killed and started again.
 func TestAWorkerKilledAnywhereInAStepCostsNoBit(t *testing.T) {
+	t.Parallel()
 	for _, point := range []string{"after-texts@3", "before-columns@2", "mid-chunk@6", "before-apply@4", "after-apply@5", "mid-volume@3"} {
 		t.Run(point, func(t *testing.T) {
 			marks := t.TempDir()
@@ -34,6 +36,7 @@ func TestAWorkerKilledAnywhereInAStepCostsNoBit(t *testing.T) {
 }
 
 func TestTheOnlyWorkerMayDieFiveTimes(t *testing.T) {
+	t.Parallel()
 	marks := t.TempDir()
 	points := []string{"before-columns@0", "mid-chunk@2", "before-apply@4", "after-apply@7", "after-texts@9"}
 	p := newPlace(t, "TEXTGROUND_FAULT="+strings.Join(points, ","), "TEXTGROUND_FAULT_DIR="+marks)
@@ -92,30 +95,6 @@ func TestAKilledWorkerIsNoticedAndNamedWithItsLanes(t *testing.T) {
 	if text := c.errs.String(); !strings.Contains(text, victim.Name) {
 		t.Errorf("the death was not shown where the run was started:\n%s", text)
 	}
-}
-
-func TestAStoppedWorkerHoldsTheRunForLessThanFiveSeconds(t *testing.T) {
-	p := newPlace(t)
-	c := p.start("train", tinyFile(), "--json", "--page", "", "--workers", "2", "--run", "paused")
-	s := p.atStep("paused", 2)
-	victim := s.Workers[0].PID
-	if err := syscall.Kill(victim, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	at := s.Committed
-	began := time.Now()
-	for p.status("paused").Committed < 11 {
-		now := p.status("paused")
-		if now.Committed > at {
-			at, began = now.Committed, time.Now()
-		}
-		if stuck := time.Since(began); stuck > 5*time.Second {
-			t.Fatalf("no step was committed for %v after step %d", stuck, at)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	syscall.Kill(victim, syscall.SIGCONT)
-	mustEqualTruth(t, c.result())
 }
 
 func TestSIGTERMSealsAndResumeGoesOnAtTheVeryStep(t *testing.T) {
