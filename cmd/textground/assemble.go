@@ -161,13 +161,19 @@ func (a *assembly) initialState() tcl.State {
 	return tcl.State{Params: flat, M1: make([]float32, len(flat)), M2: make([]float32, len(flat))}
 }
 
-// activationBytes is the device memory for the activations of a worker's lanes; where it ends, passes are computed again.
-const activationBytes = 2 << 30
-
 // trainingModel puts the run's model on a device.
 func (a *assembly) trainingModel(dev kernels.Device) (*tcl.Model, error) {
-	return tcl.NewModel(dev, a.config, a.method(), a.clip, a.initialGrounder(), tcl.ModelOptions{
-		MicroBatch: a.file.MicroBatch, GlobalBatch: a.file.Batch, KeepBytes: activationBytes, Optimiser: a.optimiser()})
+	initial := a.initialGrounder()
+	keepBytes, err := a.planMemory(dev, initial)
+	if err != nil {
+		return nil, err
+	}
+	return a.modelOn(dev, initial, a.file.MicroBatch, keepBytes)
+}
+
+func (a *assembly) modelOn(dev kernels.Device, initial tcl.Weights, microBatch int, keepBytes int64) (*tcl.Model, error) {
+	return tcl.NewModel(dev, a.config, a.method(), a.clip, initial, tcl.ModelOptions{
+		MicroBatch: microBatch, GlobalBatch: a.file.Batch, KeepBytes: keepBytes, Optimiser: a.optimiser()})
 }
 
 func (a *assembly) loader(ahead int, log hclog.Logger) *dataset.Loader {

@@ -44,7 +44,7 @@ func newCLIPTrain() *cobra.Command {
 	}
 	c.Flags().IntVar(&f.steps, "steps", 0, "stop after so many steps; the schedule stays the recipe's (0: all)")
 	c.Flags().StringVar(&f.out, "out", "clip.safetensors", "file to write")
-	c.Flags().StringVar(&f.device, "device", "", "cpu, ref or auto (default: as the recipe says)")
+	c.Flags().StringVar(&f.device, "device", "", "cuda[:N], cpu, ref or auto (default: as the recipe says)")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads (default: as the recipe says; 0: all cores)")
 	c.Flags().StringVar(&f.store, "store", "", "file://DIR or s3://BUCKET/PREFIX (default: as the recipe says)")
 	c.Flags().BoolVar(&f.json, "json", false, "end with one JSON object on stdout")

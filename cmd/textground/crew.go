@@ -18,12 +18,16 @@ type crew struct {
 	causes []error
 }
 
-func startWorkers(s *supervisor, record *RunRecord, talk io.Writer, allLost func()) *crew {
+// startWorkers spreads the workers over devices, or leaves each to open the run's where there are none to spread over.
+func startWorkers(s *supervisor, record *RunRecord, devices []string, talk io.Writer, allLost func()) *crew {
 	ctx, end := context.WithCancel(context.Background())
 	c := &crew{end: end, allLost: allLost, alive: record.File.Workers}
 	for i := range record.File.Workers {
-		name := fmt.Sprintf("worker-%d", i+1)
-		s.keep(ctx, name, workerArgs(record, name), workerFailures, func(err error) {
+		name, device := fmt.Sprintf("worker-%d", i+1), ""
+		if len(devices) > 0 {
+			device = devices[i%len(devices)]
+		}
+		s.keep(ctx, name, workerArgs(record, name, device), workerFailures, func(err error) {
 			if err != nil && ctx.Err() == nil {
 				fmt.Fprintf(talk, "%s gives up: %v\n", name, err)
 				c.lost(err)

@@ -8,10 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/textground/textground/kernels/cuda"
 	"github.com/textground/textground/kernels/devices"
 	"github.com/textground/textground/store"
 )
@@ -31,7 +34,8 @@ func newDoctor() *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "What this machine can do, what it lacks, and what that costs", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			checks := []check{checkCores(), checkDevice("cpu"), checkDevice("ref"), checkGPU(), checkLoopback(), checkRunsDir(), checkStore(c, url)}
+			checks := slices.Concat([]check{checkCores(), checkDevice("cpu"), checkDevice("ref")}, checkCards(),
+				[]check{checkLoopback(), checkRunsDir(), checkStore(c, url)})
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(checks)
 			}
@@ -75,13 +79,25 @@ func checkDevice(name string) check {
 	return k
 }
 
-// checkGPU says honestly that this build has no CUDA inside.
-func checkGPU() check {
-	k := check{Check: "NVIDIA GPU", Result: "none found", Consequence: "this build computes on processors alone"}
-	if _, err := os.Stat("/dev/nvidia0"); err == nil {
-		k.Result = "a card is there"
+// checkCards looks for an NVIDIA driver and tells what each card is and which kernels it gets.
+func checkCards() []check {
+	system, err := cuda.Describe()
+	if errors.Is(err, cuda.ErrNotBuilt) {
+		return []check{{Check: "NVIDIA cards", Result: "not looked for: " + err.Error(), Consequence: "this build computes on processors alone"}}
 	}
-	return k
+	if err != nil {
+		return []check{{Check: "NVIDIA cards", Result: err.Error(), Consequence: "runs compute on processors"}}
+	}
+	checks := []check{{Check: "NVIDIA driver", Result: fmt.Sprintf("%s, for CUDA %s, %d cards", system.Driver, system.CUDA, len(system.Cards)), OK: true}}
+	if len(system.Missing) > 0 {
+		checks[0].Result += fmt.Sprintf("; without %s, which are not needed", strings.Join(system.Missing, ", "))
+	}
+	for _, c := range system.Cards {
+		k := check{Check: fmt.Sprintf("device cuda:%d", c.Index), OK: c.SM >= cuda.LeastSM}
+		k.Result = fmt.Sprintf("%s, sm_%d, %d MiB free of %d; kernels: %s", c.Name, c.SM, c.Free>>20, c.Total>>20, c.Kernels)
+		checks = append(checks, k)
+	}
+	return checks
 }
 
 func checkLoopback() check {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/textground/textground/kernels/cuda"
 	"github.com/textground/textground/proto"
 )
 
@@ -30,8 +31,22 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := newRoot().ExecuteContext(ctx)
-	os.Exit(exitCode(err))
+	os.Exit(exitCode(execute(ctx)))
+}
+
+// execute runs the command line. A device whose memory is full panics, because operations return no errors; that is an
+// ordinary end of the command.
+func execute(ctx context.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			full, ok := r.(cuda.OutOfMemory)
+			if !ok {
+				panic(r)
+			}
+			err = badInput(full.Error())
+		}
+	}()
+	return newRoot().ExecuteContext(ctx)
 }
 
 // newRoot returns the command tree.

@@ -28,6 +28,8 @@ type trainFlags struct {
 	workers int
 	threads int
 	device  string
+	gpus    string
+	cards   []int // that gpus names
 	store   string
 	nats    string
 	listen  string
@@ -41,7 +43,8 @@ func (f *trainFlags) add(c *cobra.Command) {
 	flags.IntVar(&f.steps, "steps", 0, "stop after so many steps of the run; the schedule stays that of the run file")
 	flags.IntVar(&f.workers, "workers", 0, "worker processes on this machine (0: as the run file says)")
 	flags.IntVar(&f.threads, "threads", 0, "threads of each worker (0: share the cores out)")
-	flags.StringVar(&f.device, "device", "", "cpu, ref or auto")
+	flags.StringVar(&f.device, "device", "", "cuda[:N], cpu, ref or auto")
+	flags.StringVar(&f.gpus, "gpus", "", "NVIDIA cards to use, one worker each: all, a count, or numbers such as 0,2")
 	flags.StringVar(&f.store, "store", "", "shards and checkpoints: file://DIR or s3://BUCKET/PREFIX")
 	flags.StringVar(&f.nats, "nats", "", "external NATS server, such as nats://host:4222")
 	flags.StringVar(&f.listen, "listen", "", "let workers of other machines join at this address, such as 0.0.0.0:4222")
@@ -168,6 +171,15 @@ func (f *trainFlags) apply(file *proto.RunFile) (err error) {
 			}
 		}
 	}
+	if f.gpus != "" {
+		if f.cards, err = readGPUs(f.gpus); err != nil {
+			return err
+		}
+		file.Workers = len(f.cards)
+		if file.Device != "cuda-float32" {
+			file.Device = "cuda"
+		}
+	}
 	if f.workers > 0 {
 		file.Workers = f.workers
 	}
@@ -224,7 +236,7 @@ func carryOut(ctx context.Context, record *RunRecord, f *trainFlags, talk io.Wri
 	if f.listen == "" && record.File.NATS == "" {
 		allLost = stop // nobody else can join
 	}
-	crew := startWorkers(s, record, talk, allLost)
+	crew := startWorkers(s, record, localDevices(record.File.Device, f.cards), talk, allLost)
 	evaluations := startEvaluator(s, record, talk)
 	progress := watchProgress(dir, record.File.Steps, f.steps, talk)
 	err := <-ended
@@ -273,12 +285,13 @@ func coordinatorArgs(record *RunRecord, f *trainFlags) []string {
 	return args
 }
 
-func workerArgs(record *RunRecord, name string) []string {
+// workerArgs starts a worker on a device, which may be "": the run's.
+func workerArgs(record *RunRecord, name, device string) []string {
 	threads := record.File.Threads
 	if threads == 0 {
 		threads = max(1, runtime.NumCPU()/record.File.Workers)
 	}
-	return []string{"worker", record.Run, "--dir", runsDir, "--supervised", "--name", name, "--threads", strconv.Itoa(threads)}
+	return []string{"worker", record.Run, "--dir", runsDir, "--supervised", "--name", name, "--threads", strconv.Itoa(threads), "--device", device}
 }
 
 // waitForBus returns when the coordinator can be joined, or with the reason why it never will be.

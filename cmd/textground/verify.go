@@ -58,7 +58,7 @@ func newVerify() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&device, "device", "auto", "cpu, ref or auto")
+	c.Flags().StringVar(&device, "device", "auto", "cuda[:N], cpu, ref or auto")
 	c.Flags().IntVar(&threads, "threads", 0, "threads (0: all cores)")
 	c.Flags().BoolVar(&details, "details", false, "every tensor, not only the worst of each group")
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a file")

@@ -49,7 +49,7 @@ func newWorker() *cobra.Command {
 	c.Flags().BoolVar(&f.supervised, "supervised", false, "end in good order when standard input ends")
 	c.Flags().StringVar(&f.name, "name", "", "name within the run (default: the host's name and five letters)")
 	c.Flags().StringVar(&f.join, "join", "", "address of the run's NATS server; the secret comes from TEXTGROUND_TOKEN (default: the run on this machine)")
-	c.Flags().StringVar(&f.device, "device", "", "cpu, ref or auto (default: as the run file says)")
+	c.Flags().StringVar(&f.device, "device", "", "cuda[:N], cpu, ref or auto (default: as the run file says)")
 	c.Flags().StringVar(&f.store, "store", "", "the run's store as this machine reaches it (default: as the run says)")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads (0: all cores)")
 	return c
