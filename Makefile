@@ -3,23 +3,39 @@ SHELL := /bin/bash
 GO ?= go
 TOOLS := $(CURDIR)/.tools
 VERSITYGW := $(TOOLS)/versitygw
+BENCH_VENV := $(TOOLS)/bench-venv
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
-build: ## bin/textground
-	$(GO) build -o bin/textground ./cmd/textground
+# The CUDA device is built in on Linux with gcc. It needs neither toolkit nor driver: cuda.h is our own.
+ifeq ($(shell uname -s)$(shell $(GO) env CGO_ENABLED)$(shell command -v gcc >/dev/null && echo gcc),Linux1gcc)
+CUDA := -tags cuda
+endif
+WITH_CUDA := CGO_CFLAGS="-O2 -g -I$(CURDIR)/kernels/cuda/driver/include"
+
+build: ## bin/textground, with the CUDA device where there is gcc; it starts on machines without CUDA
+	$(WITH_CUDA) $(GO) build $(CUDA) -o bin/textground ./cmd/textground
 
 demo: build ## draw a world, train on it with workers that die, measure mIoU, write pictures (under 8 minutes)
 	bin/textground demo --require 'miou>=0.24'
+
+control: build ## the demo with captions of other images: fails unless mIoU ends below "before + 2 points"
+	bin/textground demo --shuffled --demo-dir demo/control
 
 test: $(VERSITYGW) ## all tests, race detector included
 	$(GO) vet ./...
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/textground
 	TEXTGROUND_VERSITYGW=$(VERSITYGW) $(GO) test -race -timeout 14m ./...
+	$(WITH_CUDA) $(GO) test $(CUDA) ./kernels/cuda/...
 
 test-nocgo: ## the tests without cgo: the reference kernels do the work
 	CGO_ENABLED=0 $(GO) test ./...
+
+test-cuda: ## the CUDA device and its kernels on an emulated card, found mistakes included (under 20 minutes)
+	kernels/emu/build.sh build/emu/libcuda.so
+	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so $(GO) test -tags cuda -timeout 20m \
+	  ./kernels/emu/... ./kernels/cuda/... ./kernels/devices/...
 
 race: test ## the same: `make test` has the race detector on
 
@@ -28,8 +44,13 @@ lint: ## gofmt, vet, golangci-lint
 	$(GO) vet ./...
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
-bench: ## the speed of kernels, steps, loader, exchanges and saves
-	$(GO) test -run '^$$' -bench . -benchtime 2x ./kernels/cpu ./kernels/kerneltest ./tcl ./dataset ./exchange ./checkpoint
+bench: $(BENCH_VENV)/ready ## speed beside OpenBLAS and PyTorch from PyPI; fails below a promised ratio (docs/benchmarks.md)
+	$(BENCH_VENV)/bin/python -B scripts/bench/bench.py --json $(TOOLS)/bench.json $(BENCH_FLAGS)
+
+$(BENCH_VENV)/ready: scripts/bench/requirements.txt
+	python3 -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --requirement $<
+	touch $@
 
 digest: build ## parameter digest of the tiny run: unchanged by changes that claim to alter no number
 	bin/textground train examples/tiny.yaml --workers 1 --json --page "" | tail -n 1
@@ -58,4 +79,4 @@ kernels-check: ## compile them again and want the committed bytes, no spills, an
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: help build demo test test-nocgo race lint bench digest vitb16 fuzz sim proto clip-check kernels kernels-check
+.PHONY: help build demo control test test-nocgo test-cuda race lint bench digest vitb16 fuzz sim proto clip-check kernels kernels-check

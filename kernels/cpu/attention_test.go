@@ -114,21 +114,18 @@ func BenchmarkAttention(b *testing.B) {
 		{kernels.AttentionShape{Batch: 4, Heads: 3, Queries: 65, Keys: 65}, 32},
 		{kernels.AttentionShape{Batch: 4, Heads: 8, Queries: 77, Keys: 77, Causal: true}, 64},
 	}
-	for _, threads := range []int{1, 2} {
-		for _, shape := range shapes {
-			s := shape.s
-			flops := 4 * float64(s.Batch*s.Heads*s.Queries*s.Keys*shape.width)
-			b.Run(fmt.Sprintf("%d/%dx%d-%dx%d-%d/forward", threads, s.Batch, s.Heads, s.Queries, s.Keys, shape.width), func(b *testing.B) {
-				d := openTest(b, threads, available()[0])
-				a := attend(d, s, shape.width, 1)
-				measure(b, flops, func() { a.forward(d) })
-			})
-			b.Run(fmt.Sprintf("%d/%dx%d-%dx%d-%d/backward", threads, s.Batch, s.Heads, s.Queries, s.Keys, shape.width), func(b *testing.B) {
-				d := openTest(b, threads, available()[0])
-				a := attend(d, s, shape.width, 1)
-				a.forward(d)
-				measure(b, 2.5*flops, func() { a.backward(d) })
-			})
-		}
+	for _, shape := range shapes {
+		s := shape.s
+		flops := 4 * float64(s.Batch*s.Heads*s.Queries*s.Keys*shape.width)
+		name := fmt.Sprintf("%dx%d-%dx%d-%d", s.Batch, s.Heads, s.Queries, s.Keys, shape.width)
+		onThreads(b, name+"/forward", func(b *testing.B, d *device) {
+			a := attend(d, s, shape.width, 1)
+			measure(b, flops, func() { a.forward(d) })
+		})
+		onThreads(b, name+"/backward", func(b *testing.B, d *device) {
+			a := attend(d, s, shape.width, 1)
+			a.forward(d)
+			measure(b, 2.5*flops, func() { a.backward(d) })
+		})
 	}
 }

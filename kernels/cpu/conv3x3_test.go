@@ -127,27 +127,25 @@ func TestConvolutionsAgreeWithTheReferenceAndWithThemselves(t *testing.T) {
 	}
 }
 
+// BenchmarkConv counts the products that are computed: 9 taps a pixel, with upsampling 16 a pixel of the small map. The first
+// four shapes are the decoder's at ViT-B/16 with 4 images; scripts/bench sets them beside OpenBLAS.
 func BenchmarkConv(b *testing.B) {
-	shapes := []convShape{
+	for _, s := range []convShape{
 		{4, 14, 14, 768, 768, true}, {4, 28, 28, 768, 768, false}, {4, 28, 28, 768, 768, true}, {4, 56, 56, 768, 768, false},
 		{4, 16, 16, 96, 96, false}, {4, 16, 16, 96, 96, true}, {4, 32, 32, 96, 96, false}, {4, 16, 16, 64, 64, false},
-	}
-	for _, threads := range []int{1, 2} {
-		for _, s := range shapes {
-			products := 9 * s.h * s.w
-			if s.up {
-				products = 16 * s.h * s.w
-			}
-			for _, op := range []struct {
-				name string
-				run  func(convolved, decoder)
-			}{{"forward", convolved.forward}, {"input", convolved.inputGrad}, {"weight", convolved.weightGrad}} {
-				b.Run(fmt.Sprintf("%d/%dx%dx%d-%d-up-%t/%s", threads, s.b, s.h, s.w, s.ci, s.up, op.name), func(b *testing.B) {
-					d := openTest(b, threads, available()[0])
-					c := s.operands(d, 1)
-					measure(b, 2*float64(s.b*products*s.ci*s.co), func() { op.run(c, d) })
-				})
-			}
+	} {
+		kind, products := "plain", 9*s.h*s.w
+		if s.up {
+			kind, products = "up", 16*s.h*s.w
+		}
+		for _, op := range []struct {
+			name string
+			run  func(convolved, decoder)
+		}{{"forward", convolved.forward}, {"input", convolved.inputGrad}, {"weight", convolved.weightGrad}} {
+			onThreads(b, fmt.Sprintf("%s-%dx%dx%dx%d/%s", kind, s.b, s.h, s.w, s.ci, op.name), func(b *testing.B, d *device) {
+				c := s.operands(d, 1)
+				measure(b, 2*float64(s.b*products*s.ci*s.co), func() { op.run(c, d) })
+			})
 		}
 	}
 }

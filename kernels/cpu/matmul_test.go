@@ -201,36 +201,30 @@ func TestScratchIsCounted(t *testing.T) {
 	}
 }
 
+// BenchmarkMatMul begins with the shapes of ViT-B/16 with 4 images, which scripts/bench sets beside OpenBLAS. N is a matrix
+// as it lies, T a transposed one.
 func BenchmarkMatMul(b *testing.B) {
-	shapes := []struct {
+	for _, s := range []struct {
 		m, n, k        int
 		transA, transB bool
 	}{
 		{788, 3072, 768, false, true}, {788, 768, 3072, false, true}, {788, 2304, 768, false, true}, {12544, 512, 768, false, false},
 		{768, 3072, 788, true, false}, {788, 768, 3072, false, false}, {51, 192, 64, false, true}, {3, 32, 32, false, true},
 		{260, 288, 96, false, true}, {4, 3072, 768, false, true}, {1024, 1024, 1024, false, false},
-	}
-	for _, isa := range available() {
-		if isa == "scalar" {
-			continue
-		}
-		for _, threads := range []int{1, 2} {
-			for _, s := range shapes {
-				b.Run(fmt.Sprintf("%s/%d/%dx%dx%d-%t-%t", isa, threads, s.m, s.n, s.k, s.transA, s.transB), func(b *testing.B) {
-					d := openTest(b, threads, isa)
-					rng := rand.New(rand.NewPCG(1, 1))
-					ta, tb := upload32(d, random(rng, s.m*s.k), s.m, s.k), upload32(d, random(rng, s.k*s.n), s.k, s.n)
-					if s.transA {
-						ta = ta.Reshape(s.k, s.m)
-					}
-					if s.transB {
-						tb = tb.Reshape(s.n, s.k)
-					}
-					c := d.Alloc(kernels.Float32, s.m, s.n)
-					m := kernels.MatMul{TransA: s.transA, TransB: s.transB}
-					measure(b, 2*float64(s.m*s.n*s.k), func() { d.MatMul(c, ta, tb, m) })
-				})
+	} {
+		lies := map[bool]string{false: "N", true: "T"}
+		onThreads(b, fmt.Sprintf("%dx%dx%d-%s%s", s.m, s.n, s.k, lies[s.transA], lies[s.transB]), func(b *testing.B, d *device) {
+			rng := rand.New(rand.NewPCG(1, 1))
+			ta, tb := upload32(d, random(rng, s.m*s.k), s.m, s.k), upload32(d, random(rng, s.k*s.n), s.k, s.n)
+			if s.transA {
+				ta = ta.Reshape(s.k, s.m)
 			}
-		}
+			if s.transB {
+				tb = tb.Reshape(s.n, s.k)
+			}
+			c := d.Alloc(kernels.Float32, s.m, s.n)
+			m := kernels.MatMul{TransA: s.transA, TransB: s.transB}
+			measure(b, 2*float64(s.m*s.n*s.k), func() { d.MatMul(c, ta, tb, m) })
+		})
 	}
 }
