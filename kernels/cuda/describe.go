@@ -12,13 +12,15 @@ import (
 	"github.com/textground/textground/kernels/cuda/driver"
 )
 
+var _ kernels.Device = (*device)(nil)
+
 // Open returns card number index of this machine as a device.
 func Open(index int, precision Precision) (kernels.Device, error) {
 	d, err := open(index, precision)
 	if err != nil {
 		return nil, err
 	}
-	return any(d).(kernels.Device), nil
+	return d, nil
 }
 
 // Describe loads the driver and asks every card. Where there is no driver or no card, that is the error; the rest of what is

@@ -129,7 +129,7 @@ func TestAPlannedDeviceAsksTheDriverForNothing(t *testing.T) {
 	if err := d.Reserve(need); err != nil {
 		t.Fatal(err)
 	}
-	if err := work(any(d).(kernels.Device)); err != nil {
+	if err := work(d); err != nil {
 		t.Fatal(err)
 	}
 	if len(d.arena.owned) != 1 || d.arena.owned[0].bytes != need {

@@ -22,7 +22,7 @@ func (d *device) Plan(work func(kernels.Device) error) (int64, error) {
 	twin := &device{name: d.name, sm: d.sm, precision: d.precision}
 	twin.arena.add(span{dryBase, dryBytes})
 	twin.extent = dryBase
-	if err := work(any(twin).(kernels.Device)); err != nil {
+	if err := work(twin); err != nil {
 		return 0, fmt.Errorf("dry run for %s: %w", d.name, err)
 	}
 	return int64(twin.extent - dryBase), nil
