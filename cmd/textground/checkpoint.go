@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
+	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/textground/textground/checkpoint"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/store"
 )
 
@@ -245,11 +246,15 @@ func newCheckpointCopy() *cobra.Command {
 }
 
 func newCheckpointExport() *cobra.Command {
-	var out, step string
+	var out, npy, step string
 	c := &cobra.Command{
-		Use: "export RUN", Short: "Write the parameters as safetensors under the reference's names", Args: exactArg("a run id"),
-		Example: "  textground checkpoint export world-a1b2c --out grounder.safetensors",
+		Use: "export RUN", Short: "Write the parameters under the reference's names: as safetensors, or as NumPy arrays", Args: exactArg("a run id"),
+		Example: `  textground checkpoint export world-a1b2c --out grounder.safetensors
+  textground checkpoint export world-a1b2c --npy grounder/     one NAME.npy a parameter`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if npy != "" && c.Flags().Changed("out") {
+				return badInput("--out names a safetensors file and --npy a directory of arrays; give one of them")
+			}
 			run, err := openSealed(c.Context(), args[0])
 			if err != nil {
 				return err
@@ -262,11 +267,12 @@ func newCheckpointExport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f, err := os.Create(out)
-			if err != nil {
-				return err
+			if npy != "" {
+				out, err = npy, exportArrays(npy, state)
+			} else {
+				err = writeFile(out, func(w io.Writer) error { return checkpoint.Export(w, state, state.Names) })
 			}
-			if err := errors.Join(checkpoint.Export(f, state, state.Names), f.Close()); err != nil {
+			if err != nil {
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "step %d of run %s: %d tensors in %s\n", m.Step, run.record.Run, len(state.Names), out)
@@ -274,6 +280,20 @@ func newCheckpointExport() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&out, "out", "grounder.safetensors", "file to write")
+	c.Flags().StringVar(&npy, "npy", "", "write NumPy arrays into this directory instead")
 	c.Flags().StringVar(&step, "step", "", "the checkpoint after so many steps (default: the newest)")
 	return c
+}
+
+// exportArrays writes each parameter as NAME.npy.
+func exportArrays(dir string, s *checkpoint.State) error {
+	for i, name := range s.Names {
+		if !filepath.IsLocal(name) || filepath.Base(name) != name { // names come from the store
+			return fmt.Errorf("parameter %q has a name that is no file name; export it as safetensors", name)
+		}
+		if err := writeFile(filepath.Join(dir, name+".npy"), func(w io.Writer) error { return dense.WriteNPY(w, s.Params[i]) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -33,6 +33,7 @@ type segmentation struct {
 type segmenting struct {
 	grounding groundingFlags
 	text, out string
+	scores    string
 	rle       bool
 	asJSON    bool
 }
@@ -45,9 +46,11 @@ func newSegment() *cobra.Command {
 class by bars. Whatever no class fits better than --threshold is background; --no-background gives every pixel to a class.
 
 For each picture two files are written: STEM.masks.png to look at, with a legend of scores and shares, and STEM.labels.png,
-whose pixel values are the numbers of the classes (0 is the background); --rle adds STEM.rle.json, COCO's run lengths.`,
+whose pixel values are the numbers of the classes (0 is the background); --rle adds STEM.rle.json, COCO's run lengths.
+--scores writes what the masks were chosen by: float32 [class, row, column], for numpy.load.`,
 		Example: `  textground segment cat.jpg --text "cat|kitten, tree"
   textground segment photos/ --text "car, house" --out masks --rle --json
+  textground segment cat.jpg --text "cat, sofa" --scores cat.npy
   textground segment cat.jpg --text "cat, sofa" --no-background --pamr --weights grounder.safetensors`,
 		RunE: s.run,
 	}
@@ -55,6 +58,7 @@ whose pixel values are the numbers of the classes (0 is the background); --rle a
 	flags := c.Flags()
 	flags.StringVar(&s.text, "text", "", "what to find, such as \"cat|kitten, tree\"")
 	flags.StringVar(&s.out, "out", "masks", "directory for the files")
+	flags.StringVar(&s.scores, "scores", "", "also the scores of one picture, as a NumPy array in this file")
 	flags.BoolVar(&s.rle, "rle", false, "also COCO run lengths as JSON")
 	flags.BoolVar(&s.asJSON, "json", false, "one JSON object a picture")
 	return c
@@ -78,6 +82,9 @@ func (s *segmenting) run(c *cobra.Command, args []string) error {
 	paths, err := picturesOf(args)
 	if err != nil {
 		return err
+	}
+	if s.scores != "" && len(paths) > 1 {
+		return badInput(fmt.Sprintf("--scores %s holds the scores of one picture, but there are %d; name one of them", s.scores, len(paths)))
 	}
 	g, err := s.grounding.open(c)
 	if err != nil {
@@ -128,21 +135,24 @@ func (s *segmenting) picture(out io.Writer, g *grounder, classes *segment.Classe
 	}
 	labels, p := scores[0].Labels(), g.segmenter.Protocol()
 	r := segmentation{Image: path, Width: img.Width, Height: img.Height, Classes: scores[0].Found(labels), Weights: g.origin, Protocol: p}
+	at := func(ending string) string { return filepath.Join(s.out, stem(path)+ending) }
 	files := []pictureFile{
-		{".masks.png", func(w io.Writer) error { return png.Encode(w, segment.Overlay(img, labels, scores[0], p.Background)) }},
-		{".labels.png", func(w io.Writer) error { return labels.WritePNG(w, p.Background) }},
+		{at(".masks.png"), func(w io.Writer) error { return png.Encode(w, segment.Overlay(img, labels, scores[0], p.Background)) }},
+		{at(".labels.png"), func(w io.Writer) error { return labels.WritePNG(w, p.Background) }},
 	}
 	if s.rle {
-		files = append(files, pictureFile{".rle.json", func(w io.Writer) error {
+		files = append(files, pictureFile{at(".rle.json"), func(w io.Writer) error {
 			return plainJSON(w).Encode(cocoMasks(path, labels, r.Classes, p.Background))
 		}})
 	}
+	if s.scores != "" {
+		files = append(files, pictureFile{s.scores, scores[0].WriteNPY})
+	}
 	for _, f := range files {
-		name := filepath.Join(s.out, stem(path)+f.ending)
-		if err := writeFile(name, f.write); err != nil {
+		if err := writeFile(f.name, f.write); err != nil {
 			return err
 		}
-		r.Files = append(r.Files, name)
+		r.Files = append(r.Files, f.name)
 	}
 	if s.asJSON {
 		return plainJSON(out).Encode(r)
@@ -159,8 +169,8 @@ func plainJSON(w io.Writer) *json.Encoder {
 
 // pictureFile is one of the files that are written for a picture.
 type pictureFile struct {
-	ending string
-	write  func(io.Writer) error
+	name  string
+	write func(io.Writer) error
 }
 
 func (r segmentation) tell(out io.Writer) error {

@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"gorgonia.org/tensor"
 
 	"github.com/textground/textground/checkpoint/safetensors"
 	"github.com/textground/textground/dataset/world"
 	"github.com/textground/textground/examples"
+	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/proto"
 	"github.com/textground/textground/segment"
 	"github.com/textground/textground/tcl"
@@ -85,7 +89,8 @@ func heldOut(t *testing.T, scenes int) string {
 func TestSegmentWritesMasksOfTheSizeOfThePicture(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "masks")
 	picture := filepath.Join(heldOut(t, 1), "a.jpg")
-	done := command(t, "segment", picture, "--text", "fish|goldfish, tree", "--weights", grounderFile(t), "--out", out, "--rle", "--json", "--no-background", "--pamr")
+	scores := filepath.Join(t.TempDir(), "a.npy")
+	done := command(t, "segment", picture, "--text", "fish|goldfish, tree", "--weights", grounderFile(t), "--out", out, "--rle", "--json", "--no-background", "--pamr", "--scores", scores)
 	if done.code != exitDone {
 		t.Fatal(done.err)
 	}
@@ -104,15 +109,38 @@ func TestSegmentWritesMasksOfTheSizeOfThePicture(t *testing.T) {
 	if height, width := labels.Size(); height != 64 || width != 64 {
 		t.Errorf("labels of %dx%d", width, height)
 	}
-	if said.Classes[0].Pixels+said.Classes[1].Pixels != 64*64 || said.Classes[0].Name != "fish" || len(said.Files) != 3 || !said.Protocol.PAMR {
+	if said.Classes[0].Pixels+said.Classes[1].Pixels != 64*64 || said.Classes[0].Name != "fish" || len(said.Files) != 4 || !said.Protocol.PAMR {
 		t.Errorf("%+v", said)
 	}
+	wantScores(t, scores, labels, 2)
 	var masks []cocoMask
 	if data, err = os.ReadFile(filepath.Join(out, "a.rle.json")); err == nil {
 		err = json.Unmarshal(data, &masks)
 	}
 	if err != nil || len(masks) == 0 || masks[0].Segmentation != labels.RLE(masks[0].CategoryID) {
 		t.Errorf("%v: %+v", err, masks)
+	}
+}
+
+// wantScores checks that the file holds scores whose best class at each pixel is the label.
+func wantScores(t *testing.T, path string, labels *segment.LabelMap, classes int) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var read tensor.Dense
+	if err := read.ReadNpy(f); err != nil {
+		t.Fatal(err)
+	}
+	height, width := labels.Size()
+	if _, err := dense.Values[float32](&read, classes, height, width); err != nil {
+		t.Fatal(err)
+	}
+	again := segment.Scores{Names: make([]string, classes), Values: &read}
+	if !slices.Equal(again.Labels().Pix(), labels.Pix()) {
+		t.Error("the scores in the file have other labels than the masks")
 	}
 }
 
@@ -161,6 +189,7 @@ func TestSegmentAndEvalRefuseWhatMakesNoSense(t *testing.T) {
 		"--text is missing":         {"segment", picture},
 		"class 2 of":                {"segment", picture, "--text", "cat,"},
 		"nope.jpg":                  {"segment", "nope.jpg", "--text", "cat", "--weights", weights},
+		"the scores of one picture": {"segment", picture, filepath.Join(heldOut(t, 2), "b.jpg"), "--text", "cat", "--weights", weights, "--scores", "x.npy"},
 		"would both be written":     {"segment", dir, "--text", "cat", "--weights", weights},
 		"checkpoint export":         {"segment", picture, "--text", "cat", "--weights", "nope"},
 		"no whole safetensors file": {"segment", picture, "--text", "cat", "--weights", picture},
