@@ -89,8 +89,8 @@ func checkCards() []check {
 		return []check{{Check: "NVIDIA cards", Result: err.Error(), Consequence: "runs compute on processors"}}
 	}
 	checks := []check{{Check: "NVIDIA driver", Result: fmt.Sprintf("%s, for CUDA %s, %d cards", system.Driver, system.CUDA, len(system.Cards)), OK: true}}
-	if len(system.Missing) > 0 {
-		checks[0].Result += fmt.Sprintf("; without %s, which are not needed", strings.Join(system.Missing, ", "))
+	if missing := system.Missing; len(missing) > 0 {
+		checks[0].Result += fmt.Sprintf("; lacks %d functions that are not needed, such as %s", len(missing), strings.Join(missing[:min(3, len(missing))], ", "))
 	}
 	for _, c := range system.Cards {
 		k := check{Check: fmt.Sprintf("device cuda:%d", c.Index), OK: c.SM >= cuda.LeastSM}

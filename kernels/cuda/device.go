@@ -41,30 +41,6 @@ func (d *device) Name() string { return d.name }
 // Sync waits for everything enqueued.
 func (d *device) Sync() error { return d.wait() }
 
-// Zero clears t's rows.
-func (d *device) Zero(t kernels.Tensor) {
-	if d.dry() || t.Len() == 0 {
-		return
-	}
-	width, rows := matrix(t)
-	d.room(0).Fill(end(t), width, rows, 0)
-}
-
-// Copy copies src's rows to dst's.
-func (d *device) Copy(dst, src kernels.Tensor) {
-	if dst.DType != src.DType || dst.Rows() != src.Rows() || dst.Cols() != src.Cols() {
-		panic(fmt.Sprintf("cuda: copy of %v %v to %v %v", src.DType, src.Shape, dst.DType, dst.Shape))
-	}
-	if d.dry() || dst.Len() == 0 {
-		return
-	}
-	width, rows := dst.Cols()*dst.DType.Size(), dst.Rows()
-	if dst.Dense() && src.Dense() {
-		width, rows = width*rows, 1
-	}
-	d.room(0).Copy(end(dst), end(src), width, rows)
-}
-
 // Upload copies src to pinned memory, and from there in stream order.
 func (d *device) Upload(t kernels.Tensor, src any) {
 	from := hostBytes(src, t)

@@ -19,7 +19,8 @@ type engine struct {
 	name     func(function uint64) string // of a kernel, for errors
 	card     string                       // for errors
 	stream   cu.Stream
-	failure  error // the driver's first error; it is kept
+	last     uint64 // function launched last
+	failure  error  // the driver's first error; it is kept
 }
 
 // command is a tape to replay or a function to call on the card's thread.
@@ -65,8 +66,21 @@ func (e *engine) replay(t *driver.Tape) {
 	if e.failure != nil {
 		return
 	}
+	if t.Last() != 0 {
+		e.last = t.Last()
+	}
 	if f := t.Replay(handle(e.stream)); f != nil {
 		e.fail(e.name(f.Function), f.Result)
+	}
+}
+
+// settle waits for the stream. The driver does not say which kernel went wrong, unless each is waited for.
+func (e *engine) settle(wait func() error) {
+	if e.failure != nil {
+		return
+	}
+	if err := wait(); err != nil {
+		e.fail(e.name(e.last)+" or one before it (CUDA_LAUNCH_BLOCKING=1 tells which)", err)
 	}
 }
 

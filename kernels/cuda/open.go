@@ -3,7 +3,6 @@
 package cuda
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,7 +28,8 @@ func open(index int, precision Precision) (*device, error) {
 	d.tape = <-d.engine.idle
 	d.engine.name = d.kernelName
 	if err := d.engine.do(d.start); err != nil {
-		return nil, fmt.Errorf("open device cuda:%d (%s): %w", index, name, errors.Join(err, d.Close()))
+		d.Close() // what fails in it follows from err
+		return nil, fmt.Errorf("open device cuda:%d (%s): %w", index, name, err)
 	}
 	return d, nil
 }

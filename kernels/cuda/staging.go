@@ -76,11 +76,7 @@ func (d *device) nextSlot() {
 	d.flush()
 	e := d.engine
 	e.do(func() error {
-		if e.failure == nil {
-			if err := s.events[s.slot].Synchronize(); err != nil {
-				e.fail("wait for an upload", err)
-			}
-		}
+		e.settle(s.events[s.slot].Synchronize)
 		return nil
 	})
 	s.marked[s.slot] = false

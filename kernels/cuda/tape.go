@@ -31,11 +31,7 @@ func (d *device) wait() error {
 	d.flush()
 	e := d.engine
 	err := e.do(func() error {
-		if e.failure == nil {
-			if err := e.stream.Synchronize(); err != nil {
-				e.fail("wait for the work enqueued (CUDA_LAUNCH_BLOCKING=1 names the kernel)", err)
-			}
-		}
+		e.settle(e.stream.Synchronize)
 		return e.failure
 	})
 	d.staging.reset()

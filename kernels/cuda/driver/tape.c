@@ -15,13 +15,7 @@ static CUresult allow(const struct tg_record *r) {
       (CUfunction)r->launch.function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, (int)r->launch.shared);
 }
 
-static CUresult fill(const struct tg_record *r, CUstream stream) {
-  if (r->move.rows == 1) {
-    return cuMemsetD32Async(r->move.dst, r->move.value, r->move.width / 4, stream);
-  }
-  return cuMemsetD2D32Async(r->move.dst, r->move.dst_pitch, r->move.value, r->move.width / 4, r->move.rows, stream);
-}
-
+// Host rows are dense, device rows may be strided.
 static CUresult copy_rows(const struct tg_record *r, CUstream stream) {
   CUDA_MEMCPY2D c = {
       .srcMemoryType = r->move.src_side, .srcHost = (void *)r->move.src, .srcDevice = r->move.src,
@@ -48,7 +42,7 @@ static CUresult perform(const struct tg_record *r, CUstream stream) {
   switch (r->kind) {
     case TG_LAUNCH: return launch(r, stream);
     case TG_ALLOW: return allow(r);
-    case TG_FILL: return fill(r, stream);
+    case TG_ZERO: return cuMemsetD32Async(r->move.dst, 0, r->move.width / 4, stream);
     case TG_COPY: return copy(r, stream);
     case TG_MARK: return cuEventRecord((CUevent)r->launch.function, stream);
   }

@@ -13,7 +13,7 @@ import "unsafe"
 const recordBytes = 64
 
 // Side says where one end of a copy lies.
-type Side uint16
+type Side uint32
 
 // The sides.
 const (
@@ -33,6 +33,7 @@ type Tape struct {
 	memory   unsafe.Pointer
 	used     int
 	capacity int
+	last     uint64
 }
 
 // NewTape returns an empty tape for records of so many bytes together.
@@ -52,8 +53,11 @@ func (t *Tape) Fits(arguments int) bool {
 	return t.used+2*recordBytes+arguments <= t.capacity
 }
 
+// Last returns the function launched last, 0 for none.
+func (t *Tape) Last() uint64 { return t.last }
+
 // Reset empties the tape.
-func (t *Tape) Reset() { t.used = 0 }
+func (t *Tape) Reset() { t.used, t.last = 0, 0 }
 
 // add appends a record and returns it with the room for its arguments.
 func (t *Tape) add(kind uint32, arguments int) (*C.struct_tg_record, unsafe.Pointer) {
@@ -76,7 +80,6 @@ type launchPart struct {
 type movePart struct {
 	dst, src, dstPitch, srcPitch, width, rows uint64
 	dstSide, srcSide                          Side
-	value                                     uint32
 }
 
 func arm[P launchPart | movePart](r *C.struct_tg_record) *P {
@@ -87,6 +90,7 @@ func arm[P launchPart | movePart](r *C.struct_tg_record) *P {
 func (t *Tape) Launch(function uint64, grid [3]uint32, block, shared uint32, arguments unsafe.Pointer, bytes int) {
 	r, room := t.add(C.TG_LAUNCH, bytes)
 	*arm[launchPart](r) = launchPart{function, grid, block, shared}
+	t.last = function
 	copy(unsafe.Slice((*byte)(room), bytes), unsafe.Slice((*byte)(arguments), bytes))
 }
 
@@ -96,13 +100,13 @@ func (t *Tape) Allow(function uint64, shared uint32) {
 	*arm[launchPart](r) = launchPart{function: function, shared: shared}
 }
 
-// Fill sets rows of width bytes, a multiple of 4, to the bits of value.
-func (t *Tape) Fill(dst Span, width, rows int, value uint32) {
-	r, _ := t.add(C.TG_FILL, 0)
-	*arm[movePart](r) = movePart{dst: dst.Address, dstPitch: uint64(dst.Pitch), width: uint64(width), rows: uint64(rows), value: value}
+// Zero clears so many bytes, a multiple of 4.
+func (t *Tape) Zero(address uint64, bytes int) {
+	r, _ := t.add(C.TG_ZERO, 0)
+	*arm[movePart](r) = movePart{dst: address, width: uint64(bytes)}
 }
 
-// Copy moves rows of width bytes.
+// Copy moves rows of width bytes between the host and the device, or one row within the device.
 func (t *Tape) Copy(dst, src Span, width, rows int) {
 	r, _ := t.add(C.TG_COPY, 0)
 	*arm[movePart](r) = movePart{dst: dst.Address, src: src.Address, dstPitch: uint64(dst.Pitch), srcPitch: uint64(src.Pitch),

@@ -7,8 +7,8 @@
 enum tg_kind {
   TG_LAUNCH,  // arguments: the kernel's struct
   TG_ALLOW,   // let function use up to `shared` bytes of dynamic shared memory
-  TG_FILL,    // rows x width bytes at dst become `value`, 4 bytes at a time; rows lie dst_pitch bytes apart
-  TG_COPY,    // rows x width bytes from src to dst
+  TG_ZERO,    // `width` bytes at dst become zeros
+  TG_COPY,    // rows x width bytes from src to dst; between two places of the device, one row
   TG_MARK,    // record the event `function`
 };
 
@@ -24,8 +24,7 @@ struct tg_record {
     } launch;
     struct {
       uint64_t dst, src, dst_pitch, src_pitch, width, rows;
-      uint16_t dst_side, src_side;
-      uint32_t value;
+      uint32_t dst_side, src_side;
     } move;
   };
 };
