@@ -36,7 +36,7 @@ func Describe() (System, error) {
 	}
 	count, err := cu.NumDevices()
 	if err != nil {
-		return s, fmt.Errorf("count the cards: %w", err)
+		return s, fmt.Errorf("count the cards: %w", named(err))
 	}
 	for index := range count {
 		c, err := describe(index)
@@ -53,7 +53,7 @@ func describe(index int) (c Card, err error) {
 	c.Index = index
 	card, err := cu.GetDevice(index)
 	if err != nil {
-		return c, err
+		return c, named(err)
 	}
 	if c.Name, c.SM, err = identify(card); err != nil {
 		return c, err
@@ -63,13 +63,13 @@ func describe(index int) (c Card, err error) {
 	defer runtime.UnlockOSThread()
 	context, err := card.RetainPrimaryCtx()
 	if err != nil {
-		return c, fmt.Errorf("make a context: %w", err)
+		return c, fmt.Errorf("make a context: %w", named(err))
 	}
 	defer card.ReleasePrimaryCtx()
 	if err = cu.SetCurrentContext(context); err == nil {
 		c.Free, c.Total, err = cu.MemInfo()
 	}
-	return c, err
+	return c, named(err)
 }
 
 // kernelsFor says which kernels a card gets.

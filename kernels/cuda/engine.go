@@ -80,7 +80,7 @@ func (e *engine) settle(wait func() error) {
 		return
 	}
 	if err := wait(); err != nil {
-		e.fail(e.name(e.last)+" or one before it (CUDA_LAUNCH_BLOCKING=1 tells which)", err)
+		e.fail(e.name(e.last)+" or one before it (CUDA_LAUNCH_BLOCKING=1 tells which)", named(err))
 	}
 }
 

@@ -3,9 +3,12 @@
 package cuda
 
 import (
+	"reflect"
 	"unsafe"
 
 	"gorgonia.org/cu"
+
+	"github.com/textground/textground/kernels/cuda/driver"
 )
 
 // handle returns the driver's handle in a value of cu, whose types are structs of exactly one pointer and keep it private.
@@ -19,3 +22,11 @@ var (
 	_ [unsafe.Sizeof(uintptr(0))]byte = [unsafe.Sizeof(cu.Stream{})]byte{}
 	_ [unsafe.Sizeof(uintptr(0))]byte = [unsafe.Sizeof(cu.Event{})]byte{}
 )
+
+// named gives an error of cu, whose type is a number that it keeps private, the driver's own words.
+func named(err error) error {
+	if v := reflect.ValueOf(err); v.IsValid() && v.Kind() == reflect.Int {
+		return driver.Result(v.Int())
+	}
+	return err
+}

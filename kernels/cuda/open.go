@@ -41,13 +41,13 @@ func find(index int) (name string, sm int, card cu.Device, err error) {
 	}
 	count, err := cu.NumDevices()
 	if err != nil {
-		return "", 0, 0, fmt.Errorf("count the cards: %w", err)
+		return "", 0, 0, fmt.Errorf("count the cards: %w", named(err))
 	}
 	if index < 0 || index >= count {
 		return "", 0, 0, fmt.Errorf("this machine has %d NVIDIA cards, counted from 0", count)
 	}
 	if card, err = cu.GetDevice(index); err != nil {
-		return "", 0, 0, err
+		return "", 0, 0, named(err)
 	}
 	name, sm, err = identify(card)
 	if err == nil && sm < LeastSM {
@@ -59,14 +59,14 @@ func find(index int) (name string, sm int, card cu.Device, err error) {
 // identify returns a card's name and compute capability times ten.
 func identify(card cu.Device) (name string, sm int, err error) {
 	if name, err = card.Name(); err != nil {
-		return "", 0, err
+		return "", 0, named(err)
 	}
 	major, err := card.Attribute(cu.ComputeCapabilityMajor)
 	if err != nil {
-		return name, 0, err
+		return name, 0, named(err)
 	}
 	minor, err := card.Attribute(cu.ComputeCapabilityMinor)
-	return name, 10*major + minor, err
+	return name, 10*major + minor, named(err)
 }
 
 func tooOld(name string, sm int) error {
@@ -77,13 +77,13 @@ func tooOld(name string, sm int) error {
 func (d *device) start() error {
 	context, err := d.card.RetainPrimaryCtx()
 	if err != nil {
-		return fmt.Errorf("make a context: %w", err)
+		return fmt.Errorf("make a context: %w", named(err))
 	}
 	if err := cu.SetCurrentContext(context); err != nil {
-		return fmt.Errorf("make a context current: %w", err)
+		return fmt.Errorf("make a context current: %w", named(err))
 	}
 	if d.engine.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
-		return fmt.Errorf("make a stream: %w", err)
+		return fmt.Errorf("make a stream: %w", named(err))
 	}
 	if err := d.staging.open(); err != nil {
 		return fmt.Errorf("allocate %d MiB of pinned host memory: %w", slots*slotBytes>>20, err)
@@ -100,7 +100,7 @@ func (d *device) load() error {
 	for _, name := range slices.Sorted(maps.Keys(images)) {
 		m, err := cu.LoadData(string(images[name]))
 		if err != nil {
-			return fmt.Errorf("load the kernels %s: %w", name, err)
+			return fmt.Errorf("load the kernels %s: %w", name, named(err))
 		}
 		d.modules = append(d.modules, m)
 	}

@@ -47,7 +47,7 @@ func (d *device) Reserve(bytes int64) error {
 		err = d.allocate(round(bytes))
 	}
 	if err != nil {
-		return fmt.Errorf("%s: reserve %s: %w", d.engine.card, mebibytes(bytes), err)
+		return fmt.Errorf("%s: reserve %s: %w", d.engine.card, mebibytes(bytes), named(err))
 	}
 	return nil
 }
