@@ -15,8 +15,8 @@
 //	projection += sum_j dl s              [places]           unground_projection
 //	dv += m^T·(df/A) + (w dl/(|v||t|))^T·t [places, channels] unground_pixels_*
 //
-// Limit: arithmetic of seven products of 2*B*N*P*E FLOP, 1.5 PFLOP a thousand images, and beside it the planes, which are
-// written and read a few times: 0.8 GB each for all texts, partly from the second cache.
+// Limit: arithmetic of seven products of 2*B*N*P*E FLOP, together 1.5 TFLOP for 64 images, and beside it the planes: 0.8 GB
+// each way each time that all of one kind are written or read, as far as the second cache does not hold them.
 //
 // Hard masks decide bits, so their similarities are float32 in either precision (draw_masks): one text an image costs
 // little. Their uniforms are an input, drawn from the counters of internal/philox on the host: every device thresholds the same noise.

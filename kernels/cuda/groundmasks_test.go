@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/textground/textground/kernels"
+	"github.com/textground/textground/kernels/cuda"
+	"github.com/textground/textground/kernels/devices"
+	"github.com/textground/textground/kernels/kerneltest"
 )
 
 // The suite has one tile of texts and one group of images. Here an image's own text is the last of the first tile and the
@@ -46,3 +49,21 @@ func (b *bench) ground(s groundSize) []kernels.Tensor {
 	b.dev.GroundMasksBackward(dpixels, dscale, dbias, g, r, in)
 	return []kernels.Tensor{r.Scores, r.Hard, r.Soft, dpixels, dscale, dbias}
 }
+
+// Memory is counted by a dry run: the sizes are those of ViT-B/16.
+func TestMasksOfManyTextsNeedNoMoreMemory(t *testing.T) {
+	dev := open(cuda.BFloat16)(t, 1)
+	defer dev.Close()
+	_, err := dev.(devices.Planner).Plan(func(dry kernels.Device) error {
+		kerneltest.MaskMemory(t, kerneltest.Subject{Open: func(testing.TB, int) kernels.Device { return unclosed{dry} }})
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// unclosed is a device that its lender closes.
+type unclosed struct{ kernels.Device }
+
+func (unclosed) Close() error { return nil }
