@@ -100,34 +100,41 @@ func TestLargeProductsConform(t *testing.T) {
 	}
 }
 
-// The first shape has large tiles in the forward, the second in the input gradient, the third in the weight gradient, and in
-// the last blocks share the positions of the weight gradient.
 func TestLargeConvolutionsConform(t *testing.T) {
-	for _, s := range [][5]int{{1, 48, 64, 3, 500}, {1, 48, 64, 500, 3}, {1, 5, 7, 380, 500}, {2, 20, 28, 6, 10}} {
-		for up := 1; up <= 2; up++ {
-			t.Run(fmt.Sprintf("%v-up%d", s, up), func(t *testing.T) {
-				compare(t, func(b *bench) []kernels.Tensor { return convolutions(b, s, up) })
+	const forward, inputs, weights = "forward", "input gradient", "weight gradient"
+	for _, c := range []struct {
+		what                              string
+		up, batch, height, width, in, out int
+	}{
+		{forward, 1, 1, 48, 64, 3, 500}, {forward, 2, 1, 24, 32, 3, 500},
+		{inputs, 1, 1, 48, 64, 500, 3}, {inputs, 2, 1, 48, 64, 500, 2},
+		{weights, 1, 1, 5, 7, 380, 500}, {weights, 2, 1, 5, 7, 250, 380},
+		{weights, 1, 2, 20, 28, 6, 10}, {weights, 2, 2, 20, 28, 6, 10}, // blocks share positions
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			compare(t, func(b *bench) []kernels.Tensor {
+				in, dout := b.random(c.batch, c.height, c.width, c.in), b.random(c.batch, c.up*c.height, c.up*c.width, c.out)
+				weight, bias, gate := b.random(c.out, c.in, 3, 3), b.random(c.out), b.random()
+				conv, inputGrad, weightGrad := b.dev.Conv3x3, b.dev.Conv3x3InputGrad, b.dev.Conv3x3WeightGrad
+				if c.up == 2 {
+					conv, inputGrad, weightGrad = b.dev.UpConv3x3, b.dev.UpConv3x3InputGrad, b.dev.UpConv3x3WeightGrad
+				}
+				switch c.what {
+				case forward:
+					out := b.random(dout.Shape...)
+					conv(out, in, weight, bias, gate, b.random(c.batch, c.height, c.width, c.out))
+					return []kernels.Tensor{out}
+				case inputs:
+					din := b.random(in.Shape...)
+					inputGrad(din, dout, weight, gate)
+					return []kernels.Tensor{din}
+				}
+				dweight, dbias := b.random(weight.Shape...), b.random(c.out)
+				weightGrad(dweight, dbias, in, dout)
+				return []kernels.Tensor{dweight, dbias}
 			})
-		}
+		})
 	}
-}
-
-// convolutions runs one convolution both ways: batch, height, width, input and output channels.
-func convolutions(b *bench, s [5]int, up int) []kernels.Tensor {
-	in, weight, bias := b.random(s[0], s[1], s[2], s[3]), b.random(s[4], s[3], 3, 3), b.random(s[4])
-	residual, dout := b.random(s[0], s[1], s[2], s[4]), b.random(s[0], up*s[1], up*s[2], s[4])
-	gate, out, din := b.random(), b.random(dout.Shape...), b.random(in.Shape...)
-	dweight, dbias := b.random(weight.Shape...), b.random(s[4])
-	if up == 1 {
-		b.dev.Conv3x3(out, in, weight, bias, gate, residual)
-		b.dev.Conv3x3InputGrad(din, dout, weight, gate)
-		b.dev.Conv3x3WeightGrad(dweight, dbias, in, dout)
-	} else {
-		b.dev.UpConv3x3(out, in, weight, bias, gate, residual)
-		b.dev.UpConv3x3InputGrad(din, dout, weight, gate)
-		b.dev.UpConv3x3WeightGrad(dweight, dbias, in, dout)
-	}
-	return []kernels.Tensor{out, din, dweight, dbias}
 }
 
 // Longer than any sequence of CLIP: the walk over keys takes many tiles, and a causal one leaves some out.
