@@ -3,7 +3,10 @@ package archtest
 import (
 	"go/build"
 	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +101,40 @@ func TestWhateverComputesIsInTheBuildID(t *testing.T) {
 			}
 		}
 	}
+}
+
+var pageName = regexp.MustCompile(`[A-Za-z0-9_/-]+\.md\b`)
+
+// Whoever reads "reliability.md section 2" must find the page: in docs, or where the reference says.
+func TestPagesThatAreReferredToExist(t *testing.T) {
+	root := os.DirFS("../..")
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			if name != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains([]string{"bin", "demo", "runs"}, name)) {
+				return fs.SkipDir
+			}
+			return err
+		}
+		if !slices.Contains([]string{".go", ".md", ".c", ".h", ".cu", ".cuh", ".yaml"}, path.Ext(name)) {
+			return nil
+		}
+		text, err := fs.ReadFile(root, name)
+		for _, page := range pageName.FindAllString(string(text), -1) {
+			if strings.Contains(page, "NNN") || exists(root, page) || exists(root, path.Join("docs", page)) || exists(root, path.Join(path.Dir(name), page)) {
+				continue
+			}
+			t.Errorf("%s refers to %s, which is neither at the root, nor in docs, nor beside it", name, page)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func exists(root fs.FS, name string) bool {
+	_, err := fs.Stat(root, path.Clean(name))
+	return err == nil
 }
 
 // packages maps each directory with Go code to what its non-test files import.
