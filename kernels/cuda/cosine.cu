@@ -32,6 +32,7 @@ TG_KERNEL(cosine_backward, tg_cosine_backward, 256) {
   float along = 0, squares = 0;
   for (int64_t c = threadIdx.x; c < a.width; c += 256) {
     float g = 0;
+#pragma unroll 16 // so many loads on their way: there are few blocks
     for (int64_t j = 0; j < a.texts; j++) g += dscores[j] * a.t_inverse[j] * a.t[j * a.width + c];
     dx[c] = g;
     along += g * x[c];

@@ -260,10 +260,11 @@ TG_KERNEL(unground_pixels_bf16_128, tg_ground, 256) { unground_pixels<Bf16, 128>
 TG_KERNEL(unground_pixels_bf16_64, tg_ground, 128) { unground_pixels<Bf16, 64>(a); }
 TG_KERNEL(unground_pixels_f32, tg_ground, 128) { unground_pixels<F32, 64>(a); }
 
-TG_KERNEL(unground_scalars, tg_unground_scalars, 256) {
-  __shared__ double scratch[8];
+// One block adds over all places.
+TG_KERNEL(unground_scalars, tg_unground_scalars, 1024) {
+  __shared__ double scratch[32];
   double sum = 0;
-  for (int64_t i = threadIdx.x; i < a.n; i += 256) sum += a.projection[i];
-  sum = block_sum<256>(sum, scratch);
+  for (int64_t i = threadIdx.x; i < a.n; i += 1024) sum += a.projection[i];
+  sum = block_sum<1024>(sum, scratch);
   if (threadIdx.x == 0) *a.dscale = (float)sum, *a.dbias = (float)*a.bias_sum;
 }

@@ -18,7 +18,7 @@ var (
 	ungroundBias       = declare("unground_bias", 256)
 	ungroundProjection = declare("unground_projection", 128)
 	ungroundPixels     = declareVariants("unground_pixels", "")
-	ungroundScalars    = declare("unground_scalars", 256)
+	ungroundScalars    = declare("unground_scalars", 1024)
 )
 
 // Masks exist for this many texts, and planes of masks take this many bytes, unless one image has more.

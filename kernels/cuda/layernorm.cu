@@ -1,7 +1,5 @@
 // Layer norm over rows of 768 channels, up to 200 000 of them, with GELU fused behind it for the decoder. Bound by memory
-// bandwidth: forward 8 bytes an element, backward 16, and 8 more where gamma and beta are trained.
-//
-// A warp takes a row, which it reads more than once: only the first time from memory. So there is no barrier.
+// bandwidth: forward 8 bytes an element, backward 16. Rows are read more than once, but only the first time from memory.
 #include "include/columns.cuh"
 #include "include/reduce.cuh"
 #include "include/tg.cuh"
@@ -13,6 +11,7 @@ __device__ inline float normal_cdf(float x) { return 0.5f * erff(x * 0.70710678f
 // The slope of GELU is Phi(x) + x*phi(x).
 __device__ inline float gelu_slope(float x) { return normal_cdf(x) + x * (expf(-0.5f * x * x) * 0.39894228f); }
 
+// A warp takes a row, so that there is no barrier.
 template <bool gelu>
 __device__ inline void normalise_row(const struct tg_layernorm &a, int64_t row) {
   const int lane = threadIdx.x % 32;
@@ -53,62 +52,70 @@ __device__ inline norm_grad grad_at(const struct tg_layernorm_backward &a, int64
   return v;
 }
 
-// dx += (g*gamma - mean(g*gamma) - xhat*mean(g*gamma*xhat))/std.
-template <bool gelu>
-__device__ inline void normalise_row_backward(const struct tg_layernorm_backward &a, int64_t row) {
+// Where gamma and beta are frozen, a warp takes a row: dx += (g*gamma - mean(g*gamma) - xhat*mean(g*gamma*xhat))/std.
+TG_KERNEL(layernorm_backward, tg_layernorm_backward, 256) {
   const int lane = threadIdx.x % 32;
-  float sum = 0, along = 0;
-  for (int64_t c = lane; c < a.cols; c += 32) {
-    const norm_grad v = grad_at<gelu>(a, row, c);
-    sum += v.g * a.gamma[c];
-    along += v.g * a.gamma[c] * v.xhat;
-  }
-  const float mean = warp_sum(sum) / a.cols, slope = warp_sum(along) / a.cols, inverse = a.stats[2 * row + 1];
-  for (int64_t c = lane; c < a.cols; c += 32) {
-    const norm_grad v = grad_at<gelu>(a, row, c);
-    a.dx[row * a.ld_dx + c] += (v.g * a.gamma[c] - mean - v.xhat * slope) * inverse;
+  for (int64_t row = (int64_t)blockIdx.x * 8 + threadIdx.x / 32; row < a.rows; row += (int64_t)gridDim.x * 8) {
+    float sum = 0, along = 0;
+    for (int64_t c = lane; c < a.cols; c += 32) {
+      const norm_grad v = grad_at<false>(a, row, c);
+      sum += v.g * a.gamma[c];
+      along += v.g * a.gamma[c] * v.xhat;
+    }
+    const float mean = warp_sum(sum) / a.cols, slope = warp_sum(along) / a.cols, inverse = a.stats[2 * row + 1];
+    for (int64_t c = lane; c < a.cols; c += 32) {
+      const norm_grad v = grad_at<false>(a, row, c);
+      a.dx[row * a.ld_dx + c] += (v.g * a.gamma[c] - mean - v.xhat * slope) * inverse;
+    }
   }
 }
 
-TG_KERNEL(layernorm_backward, tg_layernorm_backward, 256) {
-  for (int64_t row = (int64_t)blockIdx.x * 8 + threadIdx.x / 32; row < a.rows; row += (int64_t)gridDim.x * 8)
-    normalise_row_backward<false>(a, row);
+constexpr int kTrainedRows = 64; // rows of a block where gamma and beta are trained: many blocks, and few partial sums
+
+// Otherwise a block takes a chunk of rows and a thread some of the columns, so that sums down the columns need no second look
+// at the rows. They lie in shared memory with the row's g, each touched by one thread only.
+template <bool gelu>
+__device__ inline void trained_backward(const struct tg_layernorm_backward &a, float *shared) {
+  __shared__ float scratch[8];
+  float *g = shared, *dgamma = g + a.cols, *dbeta = dgamma + a.cols;
+  for (int64_t c = threadIdx.x; c < a.cols; c += 256) dgamma[c] = dbeta[c] = 0;
+  const int64_t first = (int64_t)blockIdx.x * kTrainedRows, end = first + kTrainedRows < a.rows ? first + kTrainedRows : a.rows;
+  for (int64_t row = first; row < end; row++) {
+    float sum = 0, along = 0;
+    for (int64_t c = threadIdx.x; c < a.cols; c += 256) {
+      const norm_grad v = grad_at<gelu>(a, row, c);
+      dgamma[c] += v.g * v.xhat;
+      dbeta[c] += v.g;
+      g[c] = v.g * a.gamma[c];
+      sum += g[c];
+      along += g[c] * v.xhat;
+    }
+    const float mean = block_sum<256>(sum, scratch) / a.cols, slope = block_sum<256>(along, scratch) / a.cols;
+    const float middle = a.stats[2 * row], inverse = a.stats[2 * row + 1];
+    for (int64_t c = threadIdx.x; c < a.cols; c += 256) {
+      const float xhat = (a.x[row * a.ld_x + c] - middle) * inverse;
+      a.dx[row * a.ld_dx + c] += (g[c] - mean - xhat * slope) * inverse;
+    }
+  }
+  float *partial = a.partial + blockIdx.x * a.cols;
+  for (int64_t c = threadIdx.x; c < a.cols; c += 256) {
+    partial[c] = dgamma[c];
+    partial[a.chunks * a.cols + c] = dbeta[c];
+  }
+}
+
+TG_KERNEL(layernorm_backward_trained, tg_layernorm_backward, 256) {
+  TG_DYNAMIC_SHARED(shared);
+  trained_backward<false>(a, (float *)shared);
 }
 
 TG_KERNEL(layernorm_gelu_backward, tg_layernorm_backward, 256) {
-  for (int64_t row = (int64_t)blockIdx.x * 8 + threadIdx.x / 32; row < a.rows; row += (int64_t)gridDim.x * 8)
-    normalise_row_backward<true>(a, row);
-}
-
-// parameter_sums adds g*xhat and g over a chunk of rows.
-template <bool gelu>
-__device__ inline void parameter_sums(const struct tg_layernorm_backward &a, chunk_lanes<2> &lanes) {
-  const int64_t col = (int64_t)blockIdx.x * kBlockCols + threadIdx.x % kBlockCols;
-  const bool inside = col < a.cols;
-  float sums[2];
-  chunk_sums(sums, inside ? a.rows : 0, [&](int64_t row, float (&s)[2]) {
-    const norm_grad v = grad_at<gelu>(a, row, col);
-    s[0] += v.g * v.xhat;
-    s[1] += v.g;
-  }, lanes);
-  if (!inside || threadIdx.x >= kBlockCols) return;
-  a.partial[blockIdx.y * a.cols + col] = sums[0];
-  a.partial[(a.chunks + blockIdx.y) * a.cols + col] = sums[1];
-}
-
-TG_KERNEL(layernorm_parameters, tg_layernorm_backward, 256) {
-  __shared__ chunk_lanes<2> lanes;
-  parameter_sums<false>(a, lanes);
-}
-
-TG_KERNEL(layernorm_gelu_parameters, tg_layernorm_backward, 256) {
-  __shared__ chunk_lanes<2> lanes;
-  parameter_sums<true>(a, lanes);
+  TG_DYNAMIC_SHARED(shared);
+  trained_backward<true>(a, (float *)shared);
 }
 
 TG_KERNEL(layernorm_add_parameters, tg_layernorm_backward, 256) {
-  const int64_t col = (int64_t)blockIdx.x * 256 + threadIdx.x;
-  if (col >= a.cols) return;
-  if (a.dgamma) a.dgamma[col] += chunks_total(a.partial, a.chunks, a.cols, col);
-  if (a.dbeta) a.dbeta[col] += chunks_total(a.partial + a.chunks * a.cols, a.chunks, a.cols, col);
+  __shared__ double lanes[kBlockLanes][kBlockCols];
+  add_chunks(a.dgamma, a.partial, a.chunks, a.cols, lanes);
+  add_chunks(a.dbeta, a.partial + a.chunks * a.cols, a.chunks, a.cols, lanes);
 }

@@ -30,16 +30,18 @@ TG_KERNEL(scatter_rows, tg_named_rows, 256) {
   }
 }
 
+constexpr int kChunkRows = 512;
+
 TG_KERNEL(column_sums, tg_column_sums, 256) {
-  __shared__ chunk_lanes<1> lanes;
-  const int64_t col = (int64_t)blockIdx.x * kBlockCols + threadIdx.x % kBlockCols;
-  const bool inside = col < a.cols;
-  float sums[1];
-  chunk_sums(sums, inside ? a.rows : 0, [&](int64_t row, float (&s)[1]) { s[0] += a.x[row * a.ld + col]; }, lanes);
-  if (inside && threadIdx.x < kBlockCols) a.partial[blockIdx.y * a.cols + col] = sums[0];
+  __shared__ float lanes[kBlockLanes][kBlockCols];
+  const int64_t column = block_column(), first = (int64_t)blockIdx.y * kChunkRows, left = a.rows - first;
+  const bool inside = column < a.cols;
+  const float *x = a.x + first * a.ld + column;
+  const float sum = strided_sums(!inside ? 0 : left < kChunkRows ? left : kChunkRows, [&](int64_t row) { return x[row * a.ld]; }, lanes);
+  if (inside && threadIdx.x < kBlockCols) a.partial[blockIdx.y * a.cols + column] = sum;
 }
 
 TG_KERNEL(add_partials, tg_column_sums, 256) {
-  const int64_t col = (int64_t)blockIdx.x * 256 + threadIdx.x;
-  if (col < a.cols) a.out[col] += chunks_total(a.partial, a.chunks, a.cols, col);
+  __shared__ double lanes[kBlockLanes][kBlockCols];
+  add_chunks(a.out, a.partial, a.chunks, a.cols, lanes);
 }

@@ -63,7 +63,7 @@ func (d *device) ColumnSums(out, x kernels.Tensor) {
 	rows, cols := x.Rows(), x.Cols()
 	kernels.Require("ColumnSums: out", out, kernels.Float32, cols)
 	kernels.RequireMatrix("ColumnSums: x", x, rows, cols)
-	g := chunkGrid(rows, cols)
+	g := grid{X: columnGrid(cols).X, Y: ceil(max(rows, 1), chunkRows)}
 	partial, release := d.scratch(4 * g.Y * cols)
 	defer release()
 	a := &C.struct_tg_column_sums{
@@ -71,10 +71,11 @@ func (d *device) ColumnSums(out, x kernels.Tensor) {
 		rows: C.int64_t(rows), cols: C.int64_t(cols), ld: C.int64_t(x.Stride), chunks: C.int64_t(g.Y),
 	}
 	launch(d, columnSums, g, 0, a)
-	launch(d, addPartials, blocks(cols, 256), 0, a)
+	launch(d, addPartials, columnGrid(cols), 0, a)
 }
 
-// chunkGrid is the grid of include/columns.cuh: 32 columns (x) of a chunk of 512 rows (y).
-func chunkGrid(rows, cols int) grid {
-	return grid{X: blocks(cols, 32).X, Y: blocks(rows, 512).X}
-}
+// chunkRows is kChunkRows of rows.cu.
+const chunkRows = 512
+
+// columnGrid has the blocks of include/columns.cuh: 32 columns each.
+func columnGrid(cols int) grid { return blocks(cols, 32) }
