@@ -20,13 +20,13 @@ $(OUT): $(KERNELS) $(DRIVER)
 # Every kernel file is in a namespace of its own, as nvcc compiles each alone. The headers that it includes stand before.
 define kernel
 $(OBJECTS)/$(notdir $(1)).o: $(1)
-	printf '#include "emu.cuh"\n#include "emu_mma.cuh"\nnamespace {\n#include "%s"\n}\n' $(1) | \
+	printf '#include "emu.cuh"\n#include "emu_mma.cuh"\n#include "emu_hopper.cuh"\nnamespace {\n#include "%s"\n}\n' $(1) | \
 	  $(CXX) $(FLAGS) -I$(CUDA) -I$(CUDA)/include -MMD -MP -MF $$(@:.o=.d) -MT $$@ -x c++ -c -o $$@ -
 endef
 $(foreach file,$(CU),$(eval $(call kernel,$(file))))
 
 $(OBJECTS)/%.cc.o: $(EMU)/runtime/%.cc
-	$(CXX) $(FLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+	$(CXX) $(FLAGS) -O3 -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 $(OBJECTS)/%.S.o: $(EMU)/runtime/%.S
 	$(CXX) -c -o $@ $<

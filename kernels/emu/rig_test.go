@@ -113,6 +113,10 @@ type faults struct {
 
 // launch enqueues a kernel of testdata.
 func launch[A any](r *rig, name string, blocks, threads, shared int, arguments A) {
+	launchGrid(r, name, [3]uint32{uint32(blocks), 1, 1}, threads, shared, arguments)
+}
+
+func launchGrid[A any](r *rig, name string, blocks [3]uint32, threads, shared int, arguments A) {
 	f, err := r.module.Function(name)
 	r.check(err)
 	tape := driver.NewTape(4096)
@@ -121,7 +125,7 @@ func launch[A any](r *rig, name string, blocks, threads, shared int, arguments A
 	if shared > 48<<10 {
 		tape.Allow(function, uint32(shared))
 	}
-	tape.Launch(function, [3]uint32{uint32(blocks), 1, 1}, uint32(threads), uint32(shared), unsafe.Pointer(&arguments), int(unsafe.Sizeof(arguments)))
+	tape.Launch(function, blocks, uint32(threads), uint32(shared), unsafe.Pointer(&arguments), int(unsafe.Sizeof(arguments)))
 	if failure := tape.Replay(uint64(*(*uintptr)(unsafe.Pointer(&r.stream)))); failure != nil {
 		r.check(failure.Result)
 	}

@@ -130,9 +130,10 @@ static std::string ranges(const std::vector<int> &numbers) {
       continue;
     }
     barrier |= strcmp(t.wait, "__syncthreads") == 0;
-    groups[text("wait in %s", t.wait) + (t.detail != 0 ? text(" %d", t.detail) : "") +
-           " (" + at(t.site) + ")"]
-        .push_back(i);
+    std::string what = text("wait in %s (", t.wait) + at(t.site) + ")";
+    if (strcmp(t.wait, "mbarrier_wait") == 0) what += describeCounter(r, t.detail);
+    if (strcmp(t.wait, "barrier") == 0) what += text(" for barrier %d", t.detail);
+    groups[what].push_back(i);
   }
   std::string who;
   for (const auto &g : groups) who += (who.empty() ? "threads " : "; threads ") + ranges(g.second) + " " + g.first;
@@ -165,10 +166,13 @@ static void enter() {
   Runner *r = t->runner;
   for (;;) {
     r->work->kernel->body(r->work->arguments.data());
+    const std::string left = unfinished(r, t);
+    if (!left.empty()) failBlock(r, inBlock(r) + text(", thread %d %s", t->number, left.c_str()));
     t->state = kExited;
     char *stack = t->stack;
     t->stack = nullptr;
     if (--r->live == 0) {
+      if (!r->late.empty()) failBlock(r, inBlock(r) + " ends while bulk copies to its shared memory are under way");
       r->stacks[r->stackCount++] = stack;
       leave(r);
     }
@@ -322,6 +326,7 @@ void prepare(Runner *r) {
   r->stackCount = kMaxThreads;
   r->shared = (unsigned char *)pages(kSharedBytes + kGuard);
   mprotect(r->shared + kSharedBytes, kGuard, PROT_NONE);
+  r->hopper = makeHopper();
   findStatics(r);
 }
 
@@ -366,6 +371,7 @@ static void begin(Runner *r) {
   for (int i = 0; i < kMaxBarriers; i++) r->barriers[i].arrived = 0;
   r->live = count;
   r->late.clear();
+  beginHopper(r);
 }
 
 // The bytes after the dynamic shared memory hold a pattern that must outlive the block.

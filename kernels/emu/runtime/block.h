@@ -78,6 +78,8 @@ struct Runner {
   char fault[256];  // what a signal says of it, and at which instruction
   uintptr_t faultedAt;
 
+  struct Hopper *hopper;
+  bool usesHopper;  // the block does
   unsigned char *shared;  // dynamic shared memory
   unsigned char *statics;  // static shared memory
   size_t staticBytes;
@@ -104,6 +106,13 @@ void poisonStatics(Runner *r, bool first);
 
 // noteTouched remembers what the first block of a launch has written.
 void noteTouched(Runner *r);
+
+// The engines of hopper.cuh: made, set back at the start of a block, what a thread that ends has left undone, and what is
+// said of a barrier that threads wait for.
+struct Hopper *makeHopper();
+void beginHopper(Runner *r);
+std::string unfinished(const Runner *r, const Thread *t);
+std::string describeCounter(const Runner *r, int number);
 
 }  // namespace tg
 

@@ -146,7 +146,7 @@ static CUresult launchKernel(CUcontext c, const CUfunc_st *f, dim3 grid, dim3 bl
     return refuse(CUDA_ERROR_INVALID_VALUE, "kernel %s is launched with %zu bytes of arguments and takes %zu",
                   k->name.c_str(), arguments == nullptr ? 0 : bytes, k->bytes);
   }
-  Work work = {k, grid, block, shared, {}, c->settings.seed, 0};
+  Work work = {k, grid, block, shared, {}, c->settings.seed, 0, c->settings.sm};
   work.arguments.assign((const unsigned char *)arguments, (const unsigned char *)arguments + bytes);
   return enqueue(stream, [c, work]() mutable {
     if (c->settings.failAfter >= 0 && c->launches >= (uint64_t)c->settings.failAfter) {

@@ -32,6 +32,7 @@ struct Work {
   size_t shared;                         // bytes of dynamic shared memory
   std::vector<unsigned char> arguments;  // its struct
   uint64_t seed, number;                 // of the context, and which launch of it this is: they give the order of threads
+  int sm;                                // the card's compute capability
 };
 
 // run runs all blocks of the work and returns an empty string, or what went wrong, in one line. One work runs at a time.
