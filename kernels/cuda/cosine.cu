@@ -1,4 +1,5 @@
-// Cosines of a few image vectors with all texts: 64 x 1024 of 512 channels. Small; bound by the cache that the texts are read from.
+// Cosines of a few image vectors with all texts: 64 x 1024 of 512 channels. Small; bound by the cache that the texts
+// are read from.
 #include "cosine.h"
 #include "include/tg.cuh"
 #include "include/unit.cuh"
@@ -23,8 +24,9 @@ TG_KERNEL(cosine, tg_cosine, 256) {
   }
 }
 
-// A block takes an image and a thread some of its channels: sum_j dS_j that_j, texts in order, then the way back through the
-// normalisation, (g - <hat, g> hat)/|x|. Below the floor the divisor is a constant and nothing is projected.
+// A block takes an image and a thread some of its channels: sum_j dS_j that_j, texts in order, then the way back
+// through the normalisation, (g - <hat, g> hat)/|x|. Below the floor the divisor is a constant and nothing is
+// projected.
 TG_KERNEL(cosine_backward, tg_cosine_backward, 256) {
   __shared__ float scratch[8];
   const float *x = a.x + blockIdx.x * a.ld_x, *dscores = a.dscores + blockIdx.x * a.texts;

@@ -1,4 +1,5 @@
-// The gradient of a convolution's gate, and the scaling of its weight gradient: 5.3 M weights. Bound by memory bandwidth.
+// The gradient of a convolution's gate, and the scaling of its weight gradient: 5.3 M weights. Bound by memory
+// bandwidth.
 #include "gate.h"
 #include "include/reduce.cuh"
 #include "include/tg.cuh"

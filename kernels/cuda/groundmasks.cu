@@ -1,8 +1,8 @@
-// Text grounding (tcl-spec sections 2.6, 2.7, 3, 4): soft masks m = sigmoid(w s + b) of 64 images x 3136 places against 1024
-// texts, their pooled features, sums and gradients.
+// Text grounding (tcl-spec sections 2.6, 2.7, 3, 4): soft masks m = sigmoid(w s + b) of 64 images x 3136 places against
+// 1024 texts, their pooled features, sums and gradients.
 //
-// Masks exist for one tile of at most 256 texts on one group of images at a time, in planes of working space whose size does
-// not depend on the number of texts. Forward, for each tile:
+// Masks exist for one tile of at most 256 texts on one group of images at a time, in planes of working space whose size
+// does not depend on the number of texts. Forward, for each tile:
 //
 //	s, m = t·v^T and its sigmoid          [texts, places]    ground_masks_*
 //	F    = m·v                            [texts, channels]  ground_pool_*
@@ -15,11 +15,12 @@
 //	projection += sum_j dl s              [places]           unground_projection
 //	dv += m^T·(df/A) + (w dl/(|v||t|))^T·t [places, channels] unground_pixels_*
 //
-// Limit: arithmetic of seven products of 2*B*N*P*E FLOP, together 1.5 TFLOP for 64 images, and beside it the planes: 0.8 GB
-// each way each time that all of one kind are written or read, as far as the second cache does not hold them.
+// Limit: arithmetic of seven products of 2*B*N*P*E FLOP, together 1.5 TFLOP for 64 images, and beside it the planes:
+// 0.8 GB each way each time that all of one kind are written or read, as far as the second cache does not hold them.
 //
 // Hard masks decide bits, so their similarities are float32 in either precision (draw_masks): one text an image costs
-// little. Their uniforms are an input, drawn from the counters of internal/philox on the host: every device thresholds the same noise.
+// little. Their uniforms are an input, drawn from the counters of internal/philox on the host: every device thresholds
+// the same noise.
 #include "gemm.cuh"
 #include "groundmasks.h"
 #include "include/unit.cuh"
@@ -43,7 +44,8 @@ __device__ inline void ground_masks(const tg_ground &a) {
   const view v(a);
   const float scale = a.masks ? *a.scale : 0, bias = a.masks ? *a.bias : 0;
   const Dense texts = {a.texts, a.count, a.channels, 0}, pixels = {v.pixels, v.places, a.channels, 0};
-  product<Precision, size, true, true>(texts, pixels, a.count, v.places, Inner{1, a.channels}, [&](int j, int p, float dot) {
+  const Inner channels = {1, a.channels};
+  product<Precision, size, true, true>(texts, pixels, a.count, v.places, channels, [&](int j, int p, float dot) {
     const float s = dot * a.text_inverse[j] * v.pixel_inverse[p];
     const int64_t at = v.plane + (int64_t)j * v.places + p;
     if (a.similarity) a.similarity[at] = s;
@@ -59,7 +61,8 @@ template <class Precision, int size>
 __device__ inline void ground_pool(const tg_ground &a) {
   const view v(a);
   const Dense masks = {a.masks + v.plane, a.count, v.places, 0}, pixels = {v.pixels, v.places, a.channels, 0};
-  product<Precision, size, true, false>(masks, pixels, a.count, a.channels, Inner{1, v.places}, [&](int j, int c, float sum) {
+  const Inner places = {1, v.places};
+  product<Precision, size, true, false>(masks, pixels, a.count, a.channels, places, [&](int j, int c, float sum) {
     a.pooled[v.feature + (int64_t)j * a.channels + c] = sum;
   });
 }
@@ -76,7 +79,8 @@ struct pair {
   bool above;           // whether |f| is above the floor
 };
 
-__device__ inline pair pair_of(const float *pooled, const float *text, float text_inverse, int channels, float mass, float *scratch) {
+__device__ inline pair pair_of(const float *pooled, const float *text, float text_inverse, int channels, float mass,
+                               float *scratch) {
   float squares = 0, dot = 0;
   for (int c = threadIdx.x; c < channels; c += 256) {
     squares += pooled[c] * pooled[c];
@@ -138,7 +142,8 @@ TG_KERNEL(ground_sums, tg_ground, 256) {
 // A warp takes a place: y = sigmoid((w s + b + log(u/(1-u)))/tau), and whether it exceeds one half.
 TG_KERNEL(draw_masks, tg_draw_masks, 256) {
   const float scale = *a.scale, bias = *a.bias;
-  for (int64_t at = (int64_t)blockIdx.x * 8 + threadIdx.x / 32; at < a.images * a.places; at += (int64_t)gridDim.x * 8) {
+  const int64_t count = a.images * a.places;
+  for (int64_t at = (int64_t)blockIdx.x * 8 + threadIdx.x / 32; at < count; at += (int64_t)gridDim.x * 8) {
     const float *v = a.pixels + at * a.channels, *t = a.texts + at / a.places * a.channels;
     const float s = warp_dot(v, t, a.channels) * warp_inverse_norm(v, a.channels) * warp_inverse_norm(t, a.channels);
     if (threadIdx.x % 32 != 0) continue;
@@ -148,8 +153,8 @@ TG_KERNEL(draw_masks, tg_draw_masks, 256) {
   }
 }
 
-// A block takes a text on an image: df = dS (that - <f, that> f/|f|^2)/|f| takes the place of F, divided by the area because
-// both of its uses are; <f, df> is 0 but below the floor, where the divisor is a constant.
+// A block takes a text on an image: df = dS (that - <f, that> f/|f|^2)/|f| takes the place of F, divided by the area
+// because both of its uses are; <f, df> is 0 but below the floor, where the divisor is a constant.
 TG_KERNEL(unground_pairs, tg_ground, 256) {
   __shared__ float scratch[8];
   const view v(a);
@@ -161,7 +166,8 @@ TG_KERNEL(unground_pairs, tg_ground, 256) {
   const pair q = pair_of(pooled, t, a.text_inverse[text], a.channels, mass, scratch);
   const float dscore = a.scores[blockIdx.y * a.all_texts + text], factor = dscore * q.inverse / q.area;
   const float back = q.above ? q.cosine * q.inverse * q.inverse / q.area : 0;
-  for (int c = threadIdx.x; c < a.channels; c += 256) pooled[c] = factor * (t[c] * a.text_inverse[text] - back * pooled[c]);
+  const float to_unit = a.text_inverse[text];
+  for (int c = threadIdx.x; c < a.channels; c += 256) pooled[c] = factor * (t[c] * to_unit - back * pooled[c]);
   if (threadIdx.x == 0) a.along[(int64_t)blockIdx.y * a.tile + text] = q.above ? 0 : factor * q.cosine;
 }
 
@@ -179,8 +185,8 @@ __device__ inline float variation_slope(const tg_ground &a, const float *mask, i
   return a.tv_x * across + a.tv_y * down;
 }
 
-// dl = dm m (1-m), plus the straight-through gradient of the hard mask where the text is the image's own. Masks are read by
-// neighbours too and stay; the similarity is not needed any more but in dl*s, which takes its place.
+// dl = dm m (1-m), plus the straight-through gradient of the hard mask where the text is the image's own. Masks are
+// read by neighbours too and stay; the similarity is not needed any more but in dl*s, which takes its place.
 template <class Precision, int size>
 __device__ inline void unground_masks(const tg_ground &a) {
   __shared__ double scratch[size / 16];
@@ -188,7 +194,8 @@ __device__ inline void unground_masks(const tg_ground &a) {
   const float scale = *a.scale;
   const Dense grads = {a.pooled + v.feature, a.count, a.channels, 0}, pixels = {v.pixels, v.places, a.channels, 0};
   float sum = 0;
-  product<Precision, size, true, true>(grads, pixels, a.count, v.places, Inner{1, a.channels}, [&](int j, int p, float inner) {
+  const Inner channels = {1, a.channels};
+  product<Precision, size, true, true>(grads, pixels, a.count, v.places, channels, [&](int j, int p, float inner) {
     const float *mask = a.masks + v.plane + (int64_t)j * v.places, m = mask[p];
     const bool own = j == a.own + (int)blockIdx.y;
     const float along = a.along[(int64_t)blockIdx.y * a.tile + j];
@@ -235,7 +242,9 @@ struct Either {
   int rows;
   int64_t ld;
 
-  __device__ inline const float *row(int r, int tap) const { return r < rows ? (tap ? second : first) + r * ld : nullptr; }
+  __device__ inline const float *row(int r, int tap) const {
+    return r < rows ? (tap ? second : first) + r * ld : nullptr;
+  }
 };
 
 // After the last tile comes what the normalisation of v projects away, unless |v| is below the floor.
@@ -245,7 +254,8 @@ __device__ inline void unground_pixels(const tg_ground &a) {
   const float scale = *a.scale;
   const Either weights = {a.masks + v.plane, a.slopes + v.plane, a.count, v.places};
   const Either factors = {a.pooled + v.feature, a.texts, a.count, a.channels};
-  product<Precision, size, false, false>(weights, factors, v.places, a.channels, Inner{2, a.count}, [&](int p, int c, float sum) {
+  const Inner halves = {2, a.count};
+  product<Precision, size, false, false>(weights, factors, v.places, a.channels, halves, [&](int p, int c, float sum) {
     const int64_t place = (int64_t)blockIdx.y * v.places + p;
     float *dv = a.dpixels + place * a.channels + c;
     if (!a.begins) sum += *dv;

@@ -21,11 +21,11 @@ var (
 	ungroundScalars    = declare("unground_scalars", 1024)
 )
 
-// Masks exist for this many texts, and planes of masks take this many bytes, unless one image has more.
-const (
-	tileTexts  = 256
-	planeBytes = 64 << 20
-)
+// tileTexts is the number of texts that masks exist for at one time.
+const tileTexts = 256
+
+// mostPlaneBytes bounds the planes of one kind, unless one image has more. A test lowers it.
+var mostPlaneBytes = 64 << 20
 
 // grounding walks over tiles of texts on groups of images, with working space for one of them.
 type grounding struct {
@@ -40,7 +40,7 @@ type grounding struct {
 
 func (d *device) newGrounding(in kernels.Masks) *grounding {
 	g := &grounding{device: d, MaskSizes: in.Sizes(), in: in}
-	groups := min(ceil(g.planeBytes(g.Images), planeBytes), g.Images)
+	groups := min(ceil(g.planeBytes(g.Images), mostPlaneBytes), g.Images)
 	g.most = ceil(g.Images, groups)
 	g.inverses = g.space(4 * g.Images * g.Positions)
 	g.inverseNorms(C.uint64_t(g.inverses), in.Pixels)
@@ -53,7 +53,7 @@ func (d *device) newGrounding(in kernels.Masks) *grounding {
 	return g
 }
 
-// planeBytes is the size of one kind of planes for so many images.
+// mostPlaneBytes is the size of one kind of planes for so many images.
 func (g *grounding) planeBytes(images int) int { return 4 * images * tileTexts * g.Positions }
 
 // space is scratch space until done.

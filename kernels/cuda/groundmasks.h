@@ -4,8 +4,8 @@
 
 #include "args.h"
 
-// One tile of texts on one group of images, for all kernels of the mask operations. Planes [images, tile, places] are working
-// space: of a group's image i, text j of the tile has row i*tile + j.
+// One tile of texts on one group of images, for all kernels of the mask operations. Planes [images, tile, places] are
+// working space: of a group's image i, text j of the tile has row i*tile + j.
 struct tg_ground {
   TG_PTR(const float) pixels;        // v [images, places, channels]
   TG_PTR(const float) pixel_inverse; // 1/max(|v|, floor) [images, places]

@@ -12,7 +12,8 @@ struct tg_exp_columns {
   int64_t rows, texts;
 };
 
-// infonce: dscores [rows, texts] and partial [rows, 2], each row's loss and slope; infonce_total: loss and dlogit_scale.
+// infonce: dscores [rows, texts] and partial [rows, 2], each row's loss and slope; infonce_total: loss and
+// dlogit_scale.
 struct tg_infonce {
   TG_PTR(double) loss;
   TG_PTR(double) partial;

@@ -1,5 +1,5 @@
-// Long inner products in float64: the gradient's squared norm over 28.7 M elements. Bound by memory bandwidth, 4 or 8 bytes an
-// element; a double addition an element is little enough for data-centre cards.
+// Long inner products in float64: the gradient's squared norm over 28.7 M elements. Bound by memory bandwidth, 4 or 8
+// bytes an element; a double addition an element is little enough for data-centre cards.
 #include "include/reduce.cuh"
 #include "include/tg.cuh"
 #include "innerproduct.h"

@@ -1,5 +1,6 @@
-// Layer norm over rows of 768 channels, up to 200 000 of them, with GELU fused behind it for the decoder. Bound by memory
-// bandwidth: forward 8 bytes an element, backward 16. Rows are read more than once, but only the first time from memory.
+// Layer norm over rows of 768 channels, up to 200 000 of them, with GELU fused behind it for the decoder. Bound by
+// memory bandwidth: forward 8 bytes an element, backward 16. Rows are read more than once, but only the first time from
+// memory.
 #include "include/columns.cuh"
 #include "include/reduce.cuh"
 #include "include/tg.cuh"
@@ -72,14 +73,15 @@ TG_KERNEL(layernorm_backward, tg_layernorm_backward, 256) {
 
 constexpr int kTrainedRows = 64; // rows of a block where gamma and beta are trained: many blocks, and few partial sums
 
-// Otherwise a block takes a chunk of rows and a thread some of the columns, so that sums down the columns need no second look
-// at the rows. They lie in shared memory with the row's g, each touched by one thread only.
+// Otherwise a block takes a chunk of rows and a thread some of the columns, so that sums down the columns need no
+// second look at the rows. They lie in shared memory with the row's g, each touched by one thread only.
 template <bool gelu>
 __device__ inline void trained_backward(const struct tg_layernorm_backward &a, float *shared) {
   __shared__ float scratch[8];
   float *g = shared, *dgamma = g + a.cols, *dbeta = dgamma + a.cols;
   for (int64_t c = threadIdx.x; c < a.cols; c += 256) dgamma[c] = dbeta[c] = 0;
-  const int64_t first = (int64_t)blockIdx.x * kTrainedRows, end = first + kTrainedRows < a.rows ? first + kTrainedRows : a.rows;
+  const int64_t first = (int64_t)blockIdx.x * kTrainedRows, next = first + kTrainedRows;
+  const int64_t end = next < a.rows ? next : a.rows;
   for (int64_t row = first; row < end; row++) {
     float sum = 0, along = 0;
     for (int64_t c = threadIdx.x; c < a.cols; c += 256) {

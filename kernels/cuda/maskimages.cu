@@ -1,4 +1,5 @@
-// Images [64, 3, 224, 224] times masks [64, 56, 56] by nearest neighbour, floor(y*h/H) as PyTorch has it. Memory bandwidth.
+// Images [64, 3, 224, 224] times masks [64, 56, 56] by nearest neighbour, floor(y*h/H) as PyTorch has it. Memory
+// bandwidth.
 #include "include/tg.cuh"
 #include "maskimages.h"
 

@@ -4,7 +4,8 @@
 
 #include "args.h"
 
-// mask_images: out [batch, channels, height, width] = images times hard [batch, h, w]; mask_images_backward: dhard of dout.
+// mask_images: out [batch, channels, height, width] = images times hard [batch, h, w]; mask_images_backward: dhard of
+// dout.
 struct tg_mask_images {
   TG_PTR(float) out;
   TG_PTR(float) dhard;

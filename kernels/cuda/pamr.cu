@@ -1,5 +1,5 @@
-// Pixel-adaptive mask refinement (tcl-spec section 8): 21 masks of 112 x 112, 48 neighbours, 10 iterations. The affinities of
-// an image (2.4 MB) and a mask stay in the second cache, whose bandwidth is the limit.
+// Pixel-adaptive mask refinement (tcl-spec section 8): 21 masks of 112 x 112, 48 neighbours, 10 iterations. The
+// affinities of an image (2.4 MB) and a mask stay in the second cache, whose bandwidth is the limit.
 #include "include/tg.cuh"
 #include "pamr.h"
 
@@ -12,7 +12,8 @@ __device__ inline int neighbour(const struct tg_pamr &a, int y, int x, int k) {
   return row * a.w + col;
 }
 
-// deviation is the unbiased standard deviation of a plane over all neighbours of a place and, once a dilation, the place itself.
+// deviation is the unbiased standard deviation of a plane over all neighbours of a place and, once a dilation, the
+// place itself.
 __device__ inline float deviation(const struct tg_pamr &a, const float *plane, int y, int x) {
   const int count = 8 * a.dilations;
   const float centre = plane[y * a.w + x], taps = (float)(9 * a.dilations);

@@ -6,7 +6,8 @@
 __device__ inline int64_t place(const struct tg_patches &a, int64_t row, int col) {
   const int size = a.patch * a.patch, channel = col / size, y = col % size / a.patch, x = col % a.patch;
   const int64_t image = row / (a.grid_h * a.grid_w);
-  const int cell = (int)(row % (a.grid_h * a.grid_w)), top = cell / a.grid_w * a.patch, left = cell % a.grid_w * a.patch;
+  const int cell = (int)(row % (a.grid_h * a.grid_w));
+  const int top = cell / a.grid_w * a.patch, left = cell % a.grid_w * a.patch;
   return ((image * a.channels + channel) * a.grid_h * a.patch + top + y) * a.grid_w * a.patch + left + x;
 }
 

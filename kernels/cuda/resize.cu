@@ -1,5 +1,5 @@
-// Planes resampled as PyTorch's interpolate does: masks and score maps of some 100 classes, images. Bound by memory bandwidth
-// where planes grow. Where the sources lie is worked out once for each line and column, in float64.
+// Planes resampled as PyTorch's interpolate does: masks and score maps of some 100 classes, images. Bound by memory
+// bandwidth where planes grow. Where the sources lie is worked out once for each line and column, in float64.
 #include "include/tg.cuh"
 #include "resize.h"
 

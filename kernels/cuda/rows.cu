@@ -10,8 +10,8 @@ TG_KERNEL(addto, tg_addto, 256) {
       a.dst[row * a.ld_dst + col] += a.src[row * a.ld_src + col];
 }
 
-// The host cannot look at the index without waiting for it: a row that is not there is read as NaN, which the step's finite
-// check finds, and is not written.
+// The host cannot look at the index without waiting for it: a row that is not there is read as NaN, which the step's
+// finite check finds, and is not written.
 TG_KERNEL(gather_rows, tg_named_rows, 256) {
   for (int64_t row = blockIdx.y; row < a.rows; row += gridDim.y) {
     const int64_t from = a.index[row];
@@ -36,8 +36,9 @@ TG_KERNEL(column_sums, tg_column_sums, 256) {
   __shared__ float lanes[kBlockLanes][kBlockCols];
   const int64_t column = block_column(), first = (int64_t)blockIdx.y * kChunkRows, left = a.rows - first;
   const bool inside = column < a.cols;
+  const int64_t rows = !inside ? 0 : left < kChunkRows ? left : kChunkRows;
   const float *x = a.x + first * a.ld + column;
-  const float sum = strided_sums(!inside ? 0 : left < kChunkRows ? left : kChunkRows, [&](int64_t row) { return x[row * a.ld]; }, lanes);
+  const float sum = strided_sums(rows, [&](int64_t row) { return x[row * a.ld]; }, lanes);
   if (inside && threadIdx.x < kBlockCols) a.partial[blockIdx.y * a.cols + column] = sum;
 }
 

@@ -1,6 +1,8 @@
-// Token sequences made of patches or words, with positions: [64, 197, 768] and [1024, 77, 512]. Bound by memory bandwidth.
+// Token sequences made of patches or words, with positions: [64, 197, 768] and [1024, 77, 512]. Bound by memory
+// bandwidth.
 //
-// Where several rows are added to one, a thread adds them in the order of rows: no atomics, and the bits of kernels/ref.
+// Where several rows are added to one, a thread adds them in the order of rows: no atomics, and the bits of
+// kernels/ref.
 #include "include/reduce.cuh"
 #include "include/tg.cuh"
 #include "tokens.h"
@@ -10,7 +12,8 @@ TG_KERNEL(image_tokens, tg_image_tokens, 256) {
   for (int64_t row = blockIdx.x; row < a.batch * a.length; row += gridDim.x) {
     const int64_t image = row / a.length, place = row % a.length;
     const float *from = place == 0 ? a.class_row : a.patches + (image * (a.length - 1) + place - 1) * a.width;
-    for (int64_t c = threadIdx.x; c < a.width; c += 256) a.x[row * a.width + c] = from[c] + a.position[place * a.width + c];
+    const float *position = a.position + place * a.width;
+    for (int64_t c = threadIdx.x; c < a.width; c += 256) a.x[row * a.width + c] = from[c] + position[c];
   }
 }
 
@@ -52,7 +55,8 @@ TG_KERNEL(embed_tokens_backward_position, tg_embed_tokens_backward, 256) {
   }
 }
 
-// A block takes a word: it looks at 256 tokens at a time, and its threads add the rows that hold the word to their channels.
+// A block takes a word: it looks at 256 tokens at a time, and its threads add the rows that hold the word to their
+// channels.
 TG_KERNEL(embed_tokens_backward_table, tg_embed_tokens_backward, 256) {
   __shared__ uint32_t found[8];
   const int64_t word = blockIdx.x;

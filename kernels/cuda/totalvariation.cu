@@ -1,5 +1,5 @@
-// Anisotropic total variation of maps [64, 56, 56, 512]. Bound by memory bandwidth: 4 bytes an element forward, 12 backward, as
-// long as two lines of a map stay in the cache.
+// Anisotropic total variation of maps [64, 56, 56, 512]. Bound by memory bandwidth: 4 bytes an element forward, 12
+// backward, as long as two lines of a map stay in the cache.
 #include "include/reduce.cuh"
 #include "include/tg.cuh"
 #include "totalvariation.h"

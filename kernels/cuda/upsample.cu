@@ -1,4 +1,5 @@
-// The way back through nearest x2 upsampling: maps [64, 56, 56, 768] to [64, 28, 28, 768]. Memory bandwidth: 24 bytes an element of dx.
+// The way back through nearest x2 upsampling: maps [64, 56, 56, 768] to [64, 28, 28, 768]. Memory bandwidth: 24 bytes
+// an element of dx.
 #include "include/tg.cuh"
 #include "upsample.h"
 

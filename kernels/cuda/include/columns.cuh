@@ -1,13 +1,14 @@
-// Sums down the columns of tall matrices, in two steps whose order depends on nothing but the shape: first the rows of a
-// chunk, then the chunks. Blocks of 256 threads take 32 columns, eight rows at a time: a warp reads 128 bytes of a row.
+// Sums down the columns of tall matrices, in two steps whose order depends on nothing but the shape: first the rows of
+// a chunk, then the chunks. Blocks of 256 threads take 32 columns, eight rows at a time: a warp reads 128 bytes of a
+// row.
 #pragma once
 
 #include "tg.cuh"
 
 constexpr int kBlockCols = 32, kBlockLanes = 8;
 
-// strided_sums adds value(i) for this thread's column over i = lane, lane + 8, ... below n; the first 32 threads are left with
-// the sum over all lanes. T is float for short sums and double for long ones.
+// strided_sums adds value(i) for this thread's column over i = lane, lane + 8, ... below n; the first 32 threads are
+// left with the sum over all lanes. T is float for short sums and double for long ones.
 template <typename T, typename Value>
 __device__ inline T strided_sums(int64_t n, Value value, T (&lanes)[kBlockLanes][kBlockCols]) {
   const int lane = threadIdx.x / kBlockCols, column = threadIdx.x % kBlockCols;

@@ -16,4 +16,6 @@ __device__ inline float warp_dot(const float *x, const float *y, int64_t n) {
 }
 
 // warp_inverse_norm returns 1/max(|x|, kFloor) to all lanes of a warp.
-__device__ inline float warp_inverse_norm(const float *x, int64_t n) { return 1 / at_least_floor(sqrtf(warp_dot(x, x, n))); }
+__device__ inline float warp_inverse_norm(const float *x, int64_t n) {
+  return 1 / at_least_floor(sqrtf(warp_dot(x, x, n)));
+}
