@@ -53,7 +53,7 @@ func (d *device) newGrounding(in kernels.Masks) *grounding {
 	return g
 }
 
-// mostPlaneBytes is the size of one kind of planes for so many images.
+// planeBytes is the size of one kind of planes for so many images.
 func (g *grounding) planeBytes(images int) int { return 4 * images * tileTexts * g.Positions }
 
 // space is scratch space until done.
