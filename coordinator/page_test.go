@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -121,7 +122,9 @@ func browse(t *testing.T, url string, flags ...string) (document string, screen 
 	shot := filepath.Join(t.TempDir(), "page.png")
 	args := append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + t.TempDir(), "--hide-scrollbars", "--window-size=1280,1200",
 		"--virtual-time-budget=3500", "--dump-dom", "--screenshot=" + shot}, flags...)
-	cmd := exec.Command(browser(t), append(args, url)...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, browser(t), append(args, url)...)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	if err != nil {

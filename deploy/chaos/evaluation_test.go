@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"bytes"
+	"context"
 	"image/png"
 	"io"
 	"net/http"
@@ -107,7 +108,9 @@ func TestTheLivePageShowsCurvesAndMasksOfARunUnderWay(t *testing.T) {
 	s := p.atStep("seen", 6)
 	stop(t, s.Workers[0].PID)
 	eventually(t, "the evaluation of step 4", patience, func() bool { return len(p.evaluations("seen")) > 1 })
-	cmd := exec.Command(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=3000", "--dump-dom", s.Page)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=3000", "--dump-dom", s.Page)
 	document, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%s: %v", cmd, err)
