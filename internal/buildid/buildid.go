@@ -24,9 +24,10 @@ type Build struct {
 	Flags   []string `json:"flags,omitempty"` // flags that change what the Go compiler makes
 }
 
-// compileFlags are the build settings that reach the Go compiler. Linker flags, paths and version control are not among
-// them, and the C compiler's own flags show in what it says of itself.
-var compileFlags = []string{"-compiler", "-gcflags", "-race", "-tags"}
+// compileFlags are the build settings that change what the compiler makes of a source. Linker flags, paths and version control
+// are not among them; tags only add devices (cuda) and fault points, which change no number of the others; the C compiler's
+// own flags show in what it says of itself.
+var compileFlags = []string{"-compiler", "-gcflags", "-race"}
 
 // Of describes the running binary, given the sources in it and what its C compiler says of itself.
 func Of(sources fs.FS, c string) (Build, error) {

@@ -97,12 +97,12 @@ func TestCompilersAndTargetAreInTheID(t *testing.T) {
 }
 
 // The ways in which people build the same sources.
-func TestLinkerFlagsAndPathsAreNoPartOfTheID(t *testing.T) {
+func TestLinkerFlagsPathsAndTagsAreNoPartOfTheID(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds a small program three times")
+		t.Skip("builds a small program four times")
 	}
 	var outputs []string
-	for i, flags := range [][]string{nil, {"-ldflags=-s -w"}, {"-trimpath"}} {
+	for i, flags := range [][]string{nil, {"-ldflags=-s -w"}, {"-tags=cuda,faults"}, {"-trimpath"}} {
 		program := filepath.Join(t.TempDir(), "printid")
 		build := exec.Command("go", slices.Concat([]string{"build", "-buildvcs=false", "-o", program}, flags, []string{"./testdata/printid"})...)
 		if out, err := build.CombinedOutput(); err != nil {
