@@ -39,10 +39,11 @@ test-cuda: ## the CUDA device and its kernels on an emulated card, found mistake
 
 race: test ## the same: `make test` has the race detector on
 
-lint: ## gofmt, vet, golangci-lint
+lint: ## gofmt, vet, golangci-lint (.golangci.yml), all warnings of the C kernels
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	$(GO) vet ./...
-	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
+	gcc -fsyntax-only -O3 -std=c11 -Wall -Wextra -Werror kernels/cpu/*.c
+	$(WITH_CUDA) $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run $(if $(CUDA),--build-tags cuda)
 
 bench: $(BENCH_VENV)/ready ## speed beside OpenBLAS and PyTorch from PyPI; fails below a promised ratio (docs/benchmarks.md)
 	$(BENCH_VENV)/bin/python -B scripts/bench/bench.py --json $(TOOLS)/bench.json $(BENCH_FLAGS)

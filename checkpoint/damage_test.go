@@ -149,12 +149,12 @@ func (h *harmer) swap(a, b string) {
 	h.write(b, dataA)
 }
 
-func (h *harmer) replace(old, new string) {
+func (h *harmer) replace(old, fresh string) {
 	h.edit(h.manifest(), func(data []byte) []byte {
 		if !bytes.Contains(data, []byte(old)) {
 			h.t.Fatalf("the manifest has no %s", old)
 		}
-		return bytes.Replace(data, []byte(old), []byte(new), 1)
+		return bytes.Replace(data, []byte(old), []byte(fresh), 1)
 	})
 }
 

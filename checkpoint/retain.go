@@ -112,7 +112,7 @@ func sweepOrphans(ctx context.Context, st store.Store, l Lineage, entries []Entr
 	if err != nil {
 		return err
 	}
-	named, unreadable, lastSealed := survey(l, entries)
+	named, unreadable, lastSealed := survey(entries)
 	infos, err := st.List(ctx, l.stepsPrefix())
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func sweepOrphans(ctx context.Context, st store.Store, l Lineage, entries []Entr
 
 // survey collects what sweepOrphans spares: volumes that are named, and the steps whose manifests cannot be read, as those
 // may name any. lastSealed is the last step that each epoch sealed.
-func survey(l Lineage, entries []Entry) (named map[string]bool, unreadable map[int]bool, lastSealed map[int]int) {
+func survey(entries []Entry) (named map[string]bool, unreadable map[int]bool, lastSealed map[int]int) {
 	named, unreadable, lastSealed = map[string]bool{}, map[int]bool{}, map[int]int{}
 	for _, e := range entries {
 		if e.Manifest == nil {

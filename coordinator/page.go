@@ -26,8 +26,8 @@ func servePage(addr, dir string) (url string, stop func(), err error) {
 		return "", nil, fmt.Errorf("live page on %s: %w (choose another address with --page)", addr, err)
 	}
 	server := &http.Server{Handler: pageHandler(dir), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
-	go server.Serve(listener)
-	return "http://" + listener.Addr().String() + "/", func() { server.Close() }, nil
+	go func() { _ = server.Serve(listener) }() // ends with an error when it is closed, always
+	return "http://" + listener.Addr().String() + "/", func() { _ = server.Close() }, nil
 }
 
 func pageHandler(dir string) http.Handler {

@@ -94,7 +94,7 @@ func TestThePageReadsTheRunAndNothingElse(t *testing.T) {
 
 func TestALoopbackPageAnswersNoOtherName(t *testing.T) {
 	for host, want := range map[string]int{"127.0.0.1:80": 200, "localhost": 200, "[::1]:1": 200, "evil.example": 403, "10.0.0.1:80": 403} {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Host = host
 		w := httptest.NewRecorder()
 		pageHandler(t.TempDir()).ServeHTTP(w, r)

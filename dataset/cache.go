@@ -127,7 +127,7 @@ func (c *shardCache) evict() {
 
 func (e *cachedShard) close() {
 	if e.book != nil {
-		e.book.Close() // read only: nothing can be lost
+		_ = e.book.Close() // read only: nothing can be lost
 		e.book = nil
 	}
 }
@@ -139,7 +139,7 @@ func (c *shardCache) adopt() {
 		if err != nil {
 			continue
 		}
-		b.Close()
+		_ = b.Close()
 		c.release(c.pin(number))
 	}
 }
@@ -191,7 +191,7 @@ func (c *shardCache) load(ctx context.Context, s *Shard) (book, error) {
 		if err == nil {
 			return b, nil
 		}
-		b.Close()
+		_ = b.Close()
 		c.log.Warn("a shard in the cache is not sound and is fetched again", "shard", s.Name, "reason", err)
 		c.shelf.remove(s)
 	}

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -64,7 +65,7 @@ func (l *ledger) note(id SampleID, verdict error) error {
 	if bit := uint64(1) << (id % 64); l.judged[id/64]&bit == 0 {
 		l.judged[id/64] |= bit
 		l.seen++
-		if bad, _ := verdict.(*badSample); bad != nil {
+		if bad := (*badSample)(nil); errors.As(verdict, &bad) {
 			l.bad[id] = bad
 			l.counts[bad.reason]++
 			l.log.Warn("a sample cannot be used, the next one of its shard stands in", "sample", l.index.Name(id), "reason", bad.reason, "detail", bad.err)

@@ -104,7 +104,7 @@ func (s *scanner) entries(source *tape) error {
 			end = source.read
 			continue
 		}
-		if _, err := io.Copy(io.Discard, tr); err != nil {
+		if _, err := io.Copy(io.Discard, tr); err != nil { //nolint:gosec // G110: nothing is unpacked, and the size is bounded above
 			return s.fail(header.Name, fmt.Sprintf("cut short at byte %d", source.read), err)
 		}
 		end = (source.read + block - 1) / block * block
@@ -122,7 +122,7 @@ func (s *scanner) rest(source *tape) error {
 		if source.read > maxShardBytes {
 			return s.fail("", fmt.Sprintf("more than %d bytes", int64(maxShardBytes)), nil)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -241,7 +241,7 @@ func (f *fetch) ask(now time.Time) error {
 func (f *fetch) request(q frame) {
 	c := f.client
 	q.kind, q.exchange, q.epoch, q.step = pullFrame, f.key.exchange, f.epoch, f.key.step
-	if err := c.wire.publish(c.pullSubject(q.chunk), c.freshReply("pull"), q.encode(nil)); err != nil {
+	if err := c.wire.publish(c.pullSubject(q.chunk), c.freshReply("pull"), q.encode()); err != nil {
 		c.log.Debug("request not sent", "exchange", q.exchange, "step", q.step, "chunk", q.chunk, "error", err)
 	}
 }

@@ -91,13 +91,12 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// encode appends the frame to dst.
-func (f *frame) encode(dst []byte) []byte {
-	at := len(dst)
-	dst = f.encodeHeader(dst)
-	dst = append(dst, f.values...)
-	dst = append(dst, f.trailer...)
-	return sealFrame(dst, at)
+// encode returns the bytes of the frame.
+func (f *frame) encode() []byte {
+	data := f.encodeHeader(nil)
+	data = append(data, f.values...)
+	data = append(data, f.trailer...)
+	return sealFrame(data)
 }
 
 func (f *frame) encodeHeader(dst []byte) []byte {
@@ -114,9 +113,9 @@ func (f *frame) encodeHeader(dst []byte) []byte {
 	return le.AppendUint64(dst, uint64(f.length))
 }
 
-// sealFrame appends the checksum of the frame that begins at place at.
-func sealFrame(dst []byte, at int) []byte {
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[at:], castagnoli))
+// sealFrame appends the checksum of the frame.
+func sealFrame(frame []byte) []byte {
+	return binary.LittleEndian.AppendUint32(frame, crc32.Checksum(frame, castagnoli))
 }
 
 var (

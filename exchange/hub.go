@@ -109,10 +109,10 @@ func (h *Hub) Open(epoch uint64, step, gradientLen int, note []byte) error {
 		h.forget(func(roundKey) bool { return true })
 	}
 	h.epoch, h.open, h.opened = epoch, step, true
-	add := func(step int, x proto.Exchange, make func() gathering, note []byte) {
+	add := func(step int, x proto.Exchange, gather func() gathering, note []byte) {
 		key := roundKey{step, x}
 		if h.rounds[key] == nil {
-			h.rounds[key] = newRound(key, epoch, h.cfg.Lanes, make(), note)
+			h.rounds[key] = newRound(key, epoch, h.cfg.Lanes, gather(), note)
 		}
 	}
 	texts := func() gathering { return newJoining(h.cfg.Lanes, h.cfg.TextLen) }
@@ -144,11 +144,11 @@ func (h *Hub) CloseSteps(upTo int) {
 }
 
 // Following says whether there are followers: without them no closed step is kept. A new hub takes it that there are.
-func (h *Hub) Following(any bool) {
+func (h *Hub) Following(following bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.following = any
-	if !any {
+	h.following = following
+	if !following {
 		h.forget(func(key roundKey) bool { return key.exchange == proto.Gradients && key.step < h.open })
 	}
 }
@@ -234,7 +234,7 @@ func (h *Hub) notice(f *frame, r *round) []byte {
 	if r.complete() && len(r.messages) == 1 && len(r.messages[0]) <= maxInline {
 		return r.messages[0]
 	}
-	return h.answer(readyFrame, f, r, accepted).encode(nil)
+	return h.answer(readyFrame, f, r, accepted).encode()
 }
 
 func (h *Hub) take(worker string, f *frame) (*round, verdict) {
@@ -326,7 +326,7 @@ func (h *Hub) unreadable(m message, err error) {
 	h.log.Warn("frame dropped", "subject", m.subject, "bytes", len(m.data), "error", err)
 }
 
-func (h *Hub) send(subject string, f *frame) { h.publish(subject, f.encode(nil)) }
+func (h *Hub) send(subject string, f *frame) { h.publish(subject, f.encode()) }
 
 // publish sends; where that fails (the connection is away) the other side asks again.
 func (h *Hub) publish(subject string, data []byte) {

@@ -48,7 +48,7 @@ func (w *world) give(q *quiet, worker string, p Part, chunk int, alter func(*fra
 			w.t.Fatal(err)
 		}
 		alter(&f)
-		data = f.encode(nil)
+		data = f.encode()
 	}
 	before := len(q.answers)
 	w.hub.onPart(message{subject: proto.PartSubject(testRun, worker), reply: "r", data: data})
@@ -348,15 +348,15 @@ func TestValuesOnTheWireAreLittleEndian(t *testing.T) {
 func FuzzFrames(f *testing.F) {
 	part := frame{kind: partFrame, exchange: proto.Columns, dtype: float64s, epoch: testEpoch, node: leaf(0), chunks: 1, length: columnsLen,
 		values: make([]byte, 8*columnsLen), trailer: []byte{0}}
-	f.Add(part.encode(nil), false)
-	f.Add((&frame{kind: pullFrame, exchange: proto.Texts, epoch: testEpoch, step: 1}).encode(nil), true)
-	f.Add((&frame{kind: copyFrame, epoch: 9, chunk: 3, chunks: 3, node: proto.Node{Lo: 4096, Hi: 4096}}).encode(nil), false)
+	f.Add(part.encode(), false)
+	f.Add((&frame{kind: pullFrame, exchange: proto.Texts, epoch: testEpoch, step: 1}).encode(), true)
+	f.Add((&frame{kind: copyFrame, epoch: 9, chunk: 3, chunks: 3, node: proto.Node{Lo: 4096, Hi: 4096}}).encode(), false)
 	f.Fuzz(func(t *testing.T, data []byte, repair bool) {
 		if repair && len(data) >= crcBytes { // otherwise the checksum keeps nearly everything out
-			data = sealFrame(slices.Clone(data[:len(data)-crcBytes]), 0)
+			data = sealFrame(slices.Clone(data[:len(data)-crcBytes]))
 		}
 		got, err := parseFrame(data)
-		if err == nil && !slices.Equal(got.encode(nil), data) {
+		if err == nil && !slices.Equal(got.encode(), data) {
 			t.Errorf("read %+v and wrote other bytes", got)
 		}
 		w, _ := alone(t, 2, 100)

@@ -158,7 +158,7 @@ func (r *round) message(chunk int) []byte {
 	if r.complete() {
 		m = appendReducedTrailer(m, r.losses(), r.flagged(), r.lanes, r.sumNonFinite, r.note)
 	}
-	return sealFrame(m, 0)
+	return sealFrame(m)
 }
 
 // complete reports whether the whole outcome can be given out.

@@ -281,7 +281,7 @@ func (c *Client) encode(s *Sending, chunk int, buffer []byte) *job {
 	} else {
 		data = appendValues(data, s.part.Float32[lo:hi])
 	}
-	data = sealFrame(append(data, f.trailer...), 0)
+	data = sealFrame(append(data, f.trailer...))
 	c.sent++
 	return &job{s, chunk, c.partSubject(chunk), c.inbox + ".ack." + strconv.FormatUint(c.sent, 36), data}
 }

@@ -21,7 +21,7 @@ func (b *Bus) ServeSpec(spec []byte) (cancel func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("offer the run's description: %w", err)
 	}
-	return func() { sub.Unsubscribe() }, nil
+	return func() { _ = sub.Unsubscribe() }, nil // fails only on a connection that is gone
 }
 
 // askEvery is how often a worker asks that nobody answers.

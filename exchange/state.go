@@ -171,7 +171,7 @@ func (c *Client) openCopy(ctx context.Context, making *sync.WaitGroup, follower 
 			f.status = failed
 		}
 	}
-	return f.encode(nil)
+	return f.encode()
 }
 
 // copyMade has the state hashed and keeps it for reading.
@@ -200,19 +200,19 @@ func (c *Client) copyChunk(follower string, f *frame) []byte {
 	a := frame{kind: copyFrame, epoch: f.epoch, chunk: f.chunk, chunks: f.chunks, status: gone}
 	s := c.served[follower]
 	if s == nil || s.id != f.epoch || !s.made || s.info.Failed != "" || f.chunks != s.plan.chunks() {
-		return a.encode(nil)
+		return a.encode()
 	}
 	a.status = accepted
 	if f.chunk == f.chunks {
 		s.drop()
 		delete(c.served, follower)
-		return a.encode(nil)
+		return a.encode()
 	}
 	s.idle.Reset(snapshotIdle)
 	vector, lo, hi := s.plan.of(f.chunk)
 	a.dtype, a.length = float32s, hi-lo
 	data := appendValues(a.encodeHeader(make([]byte, 0, headerBytes+4*(hi-lo)+crcBytes)), s.state.vectors()[vector][lo:hi])
-	return sealFrame(data, 0)
+	return sealFrame(data)
 }
 
 func (c *Client) publishState(subject string, data []byte) {
@@ -363,7 +363,7 @@ func (k *copying) request(kind frameKind, chunk int) {
 	reply := c.inbox + ".state." + strconv.FormatUint(k.id, 36) + "-" + strconv.FormatUint(c.sent, 36)
 	c.mu.Unlock()
 	f := frame{kind: kind, epoch: k.id, chunk: chunk, chunks: len(k.got)}
-	if err := c.wire.publish(proto.StateSubject(c.run, c.name, k.peer), reply, f.encode(nil)); err != nil {
+	if err := c.wire.publish(proto.StateSubject(c.run, c.name, k.peer), reply, f.encode()); err != nil {
 		c.log.Debug("request not sent", "peer", k.peer, "chunk", chunk, "error", err)
 	}
 }

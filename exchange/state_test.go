@@ -72,7 +72,7 @@ func (a *altering) publish(subject, reply string, data []byte) error {
 		data = slices.Clone(data)
 		data[headerBytes+50] ^= 4
 		if a.heal {
-			data = sealFrame(data[:len(data)-crcBytes], 0)
+			data = sealFrame(data[:len(data)-crcBytes])
 		}
 	}
 	return a.wire.publish(subject, reply, data)

@@ -16,14 +16,25 @@ func CheckName(kind, name string) error {
 	return nil
 }
 
-// The subjects of a run. A worker's subjects carry its name, so a server's permissions can hold it to them:
-// it publishes tg.<run>.up.<worker>.> and tg.<run>.state.<worker>.*.>, and hears tg.<run>.cmd.>, tg.<run>.red.> and
-// tg.<run>.state.*.<worker>.>.
-func OrdersSubject(run string) string         { return "tg." + run + ".cmd.all" }
+// A worker's subjects carry its name, so a server's permissions can hold it to them: it publishes tg.<run>.up.<worker>.> and
+// tg.<run>.state.<worker>.*.>, and hears tg.<run>.cmd.>, tg.<run>.red.> and tg.<run>.state.*.<worker>.>.
+
+// OrdersSubject is where the coordinator's orders go to all workers.
+func OrdersSubject(run string) string { return "tg." + run + ".cmd.all" }
+
+// ReportSubject is where a worker's reports go.
 func ReportSubject(run, worker string) string { return "tg." + run + ".up." + worker + ".report" }
-func PartSubject(run, worker string) string   { return "tg." + run + ".up." + worker + ".part" }
-func PullSubject(run, worker string) string   { return "tg." + run + ".up." + worker + ".pull" }
-func ReadySubject(run string) string          { return "tg." + run + ".red.ready" }
+
+// PartSubject is where a worker sends the chunks of its parts.
+func PartSubject(run, worker string) string { return "tg." + run + ".up." + worker + ".part" }
+
+// PullSubject is where a worker asks for reduced chunks.
+func PullSubject(run, worker string) string { return "tg." + run + ".up." + worker + ".pull" }
+
+// ReadySubject is where the coordinator says which reduced chunks can be pulled.
+func ReadySubject(run string) string { return "tg." + run + ".red.ready" }
+
+// StateSubject is where worker from asks worker to for its state.
 func StateSubject(run, from, to string) string {
 	return "tg." + run + ".state." + from + "." + to + ".get"
 }

@@ -170,7 +170,7 @@ func TestABrokenConnectionCostsAPieceNotTheObject(t *testing.T) {
 		w.Header().Set("ETag", `"1"`)
 		w.Header().Set("Last-Modified", "Wed, 25 Nov 2026 10:00:00 GMT")
 		if gets.Add(1)%2 == 1 {
-			cutConnection(t, w, r, data)
+			cutConnection(t, w, data)
 			return
 		}
 		http.ServeContent(w, r, "k", time.Time{}, strings.NewReader(data))
@@ -185,7 +185,7 @@ func TestABrokenConnectionCostsAPieceNotTheObject(t *testing.T) {
 }
 
 // cutConnection promises the whole range and closes after some of it.
-func cutConnection(t *testing.T, w http.ResponseWriter, r *http.Request, data string) {
+func cutConnection(t *testing.T, w http.ResponseWriter, data string) {
 	conn, buffer, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		t.Error(err)

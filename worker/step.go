@@ -102,7 +102,7 @@ func (w *Worker) endStep() {
 
 // work does the next piece of the open step and reports whether there was one. The order of the pieces is the order of
 // urgency: what others wait for comes first.
-func (w *Worker) work(ctx context.Context, o *proto.Orders) (bool, error) {
+func (w *Worker) work(o *proto.Orders) (bool, error) {
 	if w.open == nil || o == nil {
 		return false, nil
 	}

@@ -112,7 +112,7 @@ func (w *Worker) loop(ctx, inner context.Context) error {
 		if w.leaving && !holdsLanes(orders, w.Name) {
 			return nil
 		}
-		worked, err := w.work(inner, orders)
+		worked, err := w.work(orders)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -59,7 +60,7 @@ func Read(data []byte) (*File, error) {
 // what they need from r. Errors are of type *Error, or those of r.
 func Open(r io.ReaderAt, size int64) (*File, error) {
 	prefix := make([]byte, min(size, lengthBytes))
-	if _, err := readFullAt(r, prefix, 0); err != nil {
+	if err := readFullAt(r, prefix, 0); err != nil {
 		return nil, fmt.Errorf("safetensors: read the header length: %w", err)
 	}
 	headerBytes, err := headerLength(prefix, size)
@@ -67,7 +68,7 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 		return nil, err
 	}
 	text := make([]byte, headerBytes)
-	if _, err := readFullAt(r, text, lengthBytes); err != nil {
+	if err := readFullAt(r, text, lengthBytes); err != nil {
 		return nil, fmt.Errorf("safetensors: read the header of %d bytes: %w", headerBytes, err)
 	}
 	f, err := newFile(text, size-lengthBytes-headerBytes)
@@ -122,7 +123,7 @@ func (f *File) Tensor(name string) (Tensor, error) {
 		return t, nil
 	}
 	t.Data = make([]byte, t.End-t.Begin)
-	if _, err := readFullAt(f.source, t.Data, f.start+t.Begin); err != nil {
+	if err := readFullAt(f.source, t.Data, f.start+t.Begin); err != nil {
 		return Tensor{}, fmt.Errorf("safetensors: read tensor %q: %w", name, err)
 	}
 	return t, nil
@@ -140,13 +141,13 @@ func (f *File) Want(name string, dtype DType, shape []int) (Tensor, error) {
 }
 
 // readFullAt fills p; an io.EOF that comes with the last byte is no error.
-func readFullAt(r io.ReaderAt, p []byte, offset int64) (int, error) {
+func readFullAt(r io.ReaderAt, p []byte, offset int64) error {
 	n, err := r.ReadAt(p, offset)
 	if n == len(p) {
-		return n, nil
+		return nil
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return n, err
+	return err
 }

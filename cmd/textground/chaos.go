@@ -1,9 +1,10 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"math/big"
 	"os"
 	"syscall"
 
@@ -80,7 +81,11 @@ func pickVictim(s *coordinator.Status, name string) (string, int, error) {
 	if len(candidates) == 0 {
 		return "", 0, badInput(fmt.Sprintf("run %s has no living worker %q on this machine; its workers: %v", s.Run, name, names))
 	}
-	w := candidates[rand.IntN(len(candidates))]
+	which, err := rand.Int(rand.Reader, big.NewInt(int64(len(candidates))))
+	if err != nil {
+		return "", 0, err
+	}
+	w := candidates[which.Int64()]
 	return w.Name, w.PID, nil
 }
 

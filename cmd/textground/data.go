@@ -94,7 +94,9 @@ func newDataVerify(open opener) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				json.NewEncoder(c.OutOrStdout()).Encode(report)
+				if err := json.NewEncoder(c.OutOrStdout()).Encode(report); err != nil {
+					return err
+				}
 			} else {
 				fmt.Fprintf(c.OutOrStdout(), "%d pairs in %d shards, %.1f MB; %d bad shards; bad samples: %s\n", report.Samples, report.Shards, float64(report.Bytes)/1e6, report.BadShards, countsText(report.BadSamples))
 			}

@@ -280,7 +280,7 @@ func (d *demo) tell(out io.Writer, r *demoReport) {
 	fmt.Fprintf(table, "pictures\t%s\n", r.Pictures)
 	table.Flush()
 	if d.asJSON {
-		json.NewEncoder(out).Encode(r)
+		_ = json.NewEncoder(out).Encode(r) // to a terminal or a pipe whose reader may have gone
 	}
 	fmt.Fprintf(d.talk, "next: textground prove --dir %s, or: textground segment %s/scene.jpg --text \"fish, tree, house\" --dir %s\n", runsDir, d.dir, runsDir)
 }

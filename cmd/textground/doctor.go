@@ -107,7 +107,7 @@ func checkLoopback() check {
 		k.Result, k.Consequence = err.Error(), "coordinator and workers cannot find each other"
 		return k
 	}
-	l.Close()
+	_ = l.Close()
 	k.Result, k.OK = "works", true
 	return k
 }

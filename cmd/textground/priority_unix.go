@@ -6,4 +6,4 @@ import "syscall"
 
 // lowerPriority makes this process, all threads that it has and will have, give way to everybody else. The process must
 // have a group of its own, as detach gives it.
-func lowerPriority() { syscall.Setpriority(syscall.PRIO_PGRP, 0, 19) }
+func lowerPriority() { _ = syscall.Setpriority(syscall.PRIO_PGRP, 0, 19) }

@@ -23,7 +23,6 @@ type supervisor struct {
 	mu      sync.Mutex
 	running map[string]*exec.Cmd
 	wg      sync.WaitGroup
-	failure error
 }
 
 // How often in a row a process that ends by itself with an error is started again; one that is killed is, always. A
@@ -137,7 +136,7 @@ func parentGone(ctx context.Context, supervised bool) (context.Context, context.
 	ctx, cancel := context.WithCancel(ctx)
 	if supervised {
 		go func() {
-			io.Copy(io.Discard, os.Stdin)
+			_, _ = io.Copy(io.Discard, os.Stdin) // an error is an end too
 			cancel()
 		}()
 	}

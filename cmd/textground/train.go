@@ -65,7 +65,7 @@ number of workers gives the same bits. A process that dies is started again; Ctr
   textground train examples/world.yaml --store s3://bucket/prefix --json
   textground train examples/world.yaml --listen 0.0.0.0:4222     prints the line for a second machine`,
 		RunE: func(c *cobra.Command, args []string) error {
-			record, err := recordFor(c, args[0], &f)
+			record, err := recordFor(args[0], &f)
 			if err != nil {
 				return err
 			}
@@ -101,7 +101,7 @@ func newResume() *cobra.Command {
 }
 
 // recordFor reads the run file and makes, or finds, the run.
-func recordFor(c *cobra.Command, path string, f *trainFlags) (*RunRecord, error) {
+func recordFor(path string, f *trainFlags) (*RunRecord, error) {
 	file, err := proto.ReadRunFile(path)
 	if err != nil {
 		return nil, badInputUnlessTyped(err)
@@ -207,7 +207,7 @@ func runAndReport(c *cobra.Command, record *RunRecord, f *trainFlags) error {
 
 func printResult(c *cobra.Command, r *coordinator.Result, asJSON bool) {
 	if asJSON {
-		json.NewEncoder(c.OutOrStdout()).Encode(r)
+		_ = json.NewEncoder(c.OutOrStdout()).Encode(r) // the run is over and recorded, whoever listens
 		return
 	}
 	fmt.Fprintf(c.OutOrStdout(), "run %s: %d steps, total loss %.4f, %.1f images/s, %.1f s, %d workers\nparameters %s\n", r.Run, r.Step, r.Losses["total"], r.ImagesPerSecond, r.Seconds, r.Workers, r.ParamsSHA256)
@@ -307,7 +307,6 @@ func waitForBus(ctx context.Context, dir string, ended <-chan error) error {
 		case err := <-ended:
 			return err
 		case <-ctx.Done():
-			<-ended
 			return ctx.Err()
 		}
 	}

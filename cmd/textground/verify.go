@@ -42,7 +42,9 @@ func newVerify() *cobra.Command {
 				}
 				switch {
 				case asJSON:
-					json.NewEncoder(c.OutOrStdout()).Encode(report)
+					if err := json.NewEncoder(c.OutOrStdout()).Encode(report); err != nil {
+						return err
+					}
 				case details:
 					fmt.Fprint(c.OutOrStdout(), report.Details())
 				default:

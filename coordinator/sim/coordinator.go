@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -40,7 +41,7 @@ const (
 )
 
 // startCoordinator starts a process with the next epoch, from what the store has on record.
-func (w *world) startCoordinator() *coordinator {
+func (w *world) startCoordinator() {
 	w.store.epoch++
 	machine, err := w.plan.machine(core.Config{
 		Epoch: w.store.epoch, Lanes: w.plan.Lanes, Steps: w.plan.Steps, SaveEvery: w.plan.SaveEvery, Volumes: w.plan.Volumes,
@@ -55,7 +56,6 @@ func (w *world) startCoordinator() *coordinator {
 	w.coordinators = append(w.coordinators, c)
 	w.trace("coordinator e%d starts from base %d", c.epoch, w.store.base().Step)
 	c.tick()
-	return c
 }
 
 func (c *coordinator) tick() {
@@ -134,7 +134,7 @@ func (c *coordinator) seal(a core.Seal) {
 		err = c.w.store.seal(c.epoch, a.Step, a.Nonce, c.w.plan.Volumes)
 	}
 	c.w.sealed(c, a, err)
-	c.handle(core.Sealed{Step: a.Step, Nonce: a.Nonce, Manifest: fmt.Sprint(a.Step), Err: err, Fenced: err == errFenced})
+	c.handle(core.Sealed{Step: a.Step, Nonce: a.Nonce, Manifest: fmt.Sprint(a.Step), Err: err, Fenced: errors.Is(err, errFenced)})
 }
 
 // exit ends a coordinator whose run has ended; a fenced one leaves the run to its successor.

@@ -86,9 +86,9 @@ func (h *hub) closeSteps(upTo int) {
 	})
 }
 
-func (h *hub) follow(any bool) {
-	h.following = any
-	if !any {
+func (h *hub) follow(following bool) {
+	h.following = following
+	if !following {
 		h.forget(func(k exchangeKey) bool { return k.exchange == proto.Gradients && k.step < h.open })
 	}
 }

@@ -78,7 +78,7 @@ const (
 	copyWithin  = time.Second
 )
 
-func (w *world) startProcess(name string) *process {
+func (w *world) startProcess(name string) {
 	w.instances++
 	p := &process{w: w, name: name, instance: w.instances, slow: 1, applied: proto.NoStep}
 	if w.random.Chance(0.2) {
@@ -88,7 +88,6 @@ func (w *world) startProcess(name string) *process {
 	w.workers[slices.Index(w.names, name)] = p
 	w.trace("%s/%d starts", name, p.instance)
 	p.tick()
-	return p
 }
 
 // deliver runs do now, after the pause, or never.

@@ -19,7 +19,7 @@ import (
 
 // evaluated is the tiny run measured on its way.
 func (p *place) evaluated() string {
-	return p.tinyWith("evaluation: {", "evaluation: {every: 4, ")
+	return p.edited("evaluation: {", "evaluation: {every: 4, ")
 }
 
 func (p *place) evaluations(id string) []coordinator.Evaluation {

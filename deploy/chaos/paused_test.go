@@ -3,8 +3,6 @@
 package chaos
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +23,7 @@ const (
 func TestAWorkerStoppedForHalfAMinuteHoldsTheRunForLessThanFiveSeconds(t *testing.T) {
 	t.Parallel() // it mostly waits
 	p := newPlace(t)
-	c := p.start("train", p.tinyWith("steps: 12", "steps: 48"), "--json", "--page", "", "--workers", "2", "--run", "paused")
+	c := p.start("train", p.edited("steps: 12", "steps: 48"), "--json", "--page", "", "--workers", "2", "--run", "paused")
 	s := p.atStep("paused", 2)
 	victim, other := s.Workers[0], s.Workers[1]
 	stop(t, victim.PID)
@@ -73,23 +71,6 @@ func isMember(s *coordinator.Status, worker coordinator.WorkerStatus) bool {
 		}
 	}
 	return false
-}
-
-// tinyWith writes the tiny run file with one thing changed.
-func (p *place) tinyWith(old, new string) string {
-	p.t.Helper()
-	data, err := os.ReadFile(tinyFile())
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if strings.Count(string(data), old) != 1 {
-		p.t.Fatalf("%s does not hold %q once", tinyFile(), old)
-	}
-	path := filepath.Join(p.dir, "changed.yaml")
-	if err := os.WriteFile(path, []byte(strings.Replace(string(data), old, new, 1)), 0o644); err != nil {
-		p.t.Fatal(err)
-	}
-	return path
 }
 
 func stop(t *testing.T, pid int) {

@@ -17,18 +17,11 @@ import (
 // smallDisk is a real file system of few bytes, for root alone to mount. resize changes its size.
 func smallDisk(t *testing.T, size string) (dir string, resize func(size string)) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "textground-disk-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir = t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		os.Remove(dir)
 		t.Skipf("skipped: a small file system cannot be mounted here: %v", err)
 	}
-	t.Cleanup(func() {
-		_ = syscall.Unmount(dir, syscall.MNT_DETACH)
-		os.Remove(dir)
-	})
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return dir, func(size string) {
 		if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size="+size); err != nil {
 			t.Fatal(err)

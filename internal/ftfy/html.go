@@ -20,7 +20,7 @@ func UnescapeHTML(s string) string {
 		if !found {
 			return out.String()
 		}
-		length := 0
+		var length int
 		if strings.HasPrefix(after, "#") {
 			length = numericReference(&out, after)
 		} else {

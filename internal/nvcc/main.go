@@ -41,9 +41,9 @@ func build(check bool) error {
 	if err != nil {
 		return err
 	}
-	print(manifest)
+	table(manifest)
 	if check {
-		return compare(fresh, manifest)
+		return compare(manifest)
 	}
 	return replace(fresh, manifest)
 }
@@ -70,7 +70,7 @@ func compileAll(t toolchain, out string) (m bin.Manifest, err error) {
 	return m, group.Wait()
 }
 
-func print(m bin.Manifest) {
+func table(m bin.Manifest) {
 	fmt.Printf("%-28s %-11s %9s %7s  %s\n", "kernel", "target", "registers", "shared", "instructions")
 	for _, module := range m.Modules {
 		for _, k := range module.Kernels {
@@ -80,7 +80,7 @@ func print(m bin.Manifest) {
 }
 
 // compare fails at the first file that differs from the committed one.
-func compare(fresh string, m bin.Manifest) error {
+func compare(m bin.Manifest) error {
 	have, err := bin.Load()
 	if err != nil {
 		return err

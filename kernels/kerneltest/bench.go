@@ -26,7 +26,7 @@ func Bench(b *testing.B, s Subject, threads int) {
 	b.Logf("%s, %d threads: limits %.0f GFLOP/s, %.1f GB/s", dev.Name(), threads, product.flops/1e9, traffic.bytes/1e9)
 	for _, op := range benches() {
 		b.Run(op.name, func(b *testing.B) {
-			l := newLab(dev, seed, 0, 0)
+			l := newLab(dev, 0, 0)
 			defer l.close()
 			run := op.prepare(l)
 			run()
@@ -54,7 +54,7 @@ type rates struct{ flops, bytes float64 }
 // rate measures one operation over some calls. It cannot be a benchmark of its own, because it runs inside one.
 func rate(b *testing.B, dev kernels.Device, op bench) rates {
 	const calls = 20
-	l := newLab(dev, seed, 0, 0)
+	l := newLab(dev, 0, 0)
 	defer l.close()
 	run := op.prepare(l)
 	run()
@@ -75,7 +75,7 @@ func benches() []bench {
 		addBench(1 << 22), columnSumsBench(12544, 768),
 		attentionBench(4, 12, 197, 64), attentionBench(4, 3, 65, 32),
 		layerNormBench(788, 768, false), layerNormBench(12544, 768, true), layerNormBench(4096, 96, true),
-		convBench("Conv3x3", 4, 28, 768), convBench("Conv3x3", 4, 32, 96), convBench("UpConv3x3", 4, 14, 768), convBench("UpConv3x3", 4, 16, 96),
+		convBench("Conv3x3", 28, 768), convBench("Conv3x3", 32, 96), convBench("UpConv3x3", 14, 768), convBench("UpConv3x3", 16, 96),
 		groundBench(4, 56, 1024, 512), groundBench(8, 32, 64, 96), variationBench(4, 56, 512),
 		adamWBench(1 << 24), normBench(1 << 24), digestBench(1 << 24),
 		infoNCEBench(4, 1024), similarityBench(112, 171, 512), refineBench(21, 112),
@@ -143,7 +143,8 @@ func layerNormBench(rows, cols int, gelu bool) bench {
 }
 
 // convBench counts three products of 9 taps a position, for UpConv3x3 4 taps of a folded kernel on the large map.
-func convBench(name string, batch, side, channels int) bench {
+func convBench(name string, side, channels int) bench {
+	const batch = 4
 	scale, taps := 1, 9
 	if name == "UpConv3x3" {
 		scale, taps = 2, 4

@@ -26,7 +26,7 @@ type result struct {
 	tolerance float64
 }
 
-func newLab(dev kernels.Device, seed uint64, check, shift int) *lab {
+func newLab(dev kernels.Device, check, shift int) *lab {
 	return &lab{dev: dev, key: philox.NewKey(seed, philox.Test), check: uint32(check), shift: shift,
 		parents: map[kernels.Memory]kernels.Tensor{}}
 }

@@ -65,17 +65,17 @@ var epilogues = []struct {
 }
 
 // operands makes a and b as they are stored.
-func operands(make func(rows, cols int) kernels.Tensor, size [3]int, m kernels.MatMul) (a, b kernels.Tensor) {
+func operands(dense func(rows, cols int) kernels.Tensor, size [3]int, m kernels.MatMul) (a, b kernels.Tensor) {
 	rows, cols, inner := size[0], size[1], size[2]
 	if m.TransA {
-		a = make(inner, rows)
+		a = dense(inner, rows)
 	} else {
-		a = make(rows, inner)
+		a = dense(rows, inner)
 	}
 	if m.TransB {
-		return a, make(cols, inner)
+		return a, dense(cols, inner)
 	}
-	return a, make(inner, cols)
+	return a, dense(inner, cols)
 }
 
 // matrix is random for two dimensions.

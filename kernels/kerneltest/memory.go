@@ -23,7 +23,7 @@ func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // maskPeak returns the peak of both mask operations with everything that they work on.
 func maskPeak(dev kernels.Device, texts int) int64 {
-	l := newLab(dev, seed, texts, 0)
+	l := newLab(dev, texts, 0)
 	defer l.close()
 	dev.ResetPeak()
 	l.maskPass(4, 56, texts, 512)()

@@ -86,7 +86,7 @@ func perform(t *testing.T, dev kernels.Device, c check, number, shift int) []out
 	t.Helper()
 	dev.ResetPeak()
 	before := dev.Peak()
-	l := newLab(dev, seed, number, shift)
+	l := newLab(dev, number, shift)
 	c.run(l)
 	var all []outcome
 	for _, r := range l.results {

@@ -13,12 +13,13 @@ import (
 // Fault is what happens to one operation.
 type Fault int
 
+// The faults.
 const (
-	None       Fault = iota
-	Fail             // nothing is done, ErrInjected
-	LoseAnswer       // it is done, but the caller hears ErrInjected
-	Full             // nothing is done, store.ErrNoSpace
-	CutBody          // Get: the body breaks off in the middle; other operations: Fail
+	None       Fault = iota // the operation is passed on
+	Fail                    // nothing is done, ErrInjected
+	LoseAnswer              // it is done, but the caller hears ErrInjected
+	Full                    // nothing is done, store.ErrNoSpace
+	CutBody                 // Get: the body breaks off in the middle; other operations: Fail
 )
 
 // ErrInjected is the error of a planned fault.
@@ -95,18 +96,22 @@ func (f *Faulty) run(name, key string, do func() error) error {
 	return fmt.Errorf("%s %s, operation %d: %w", name, key, op.Number, ErrInjected)
 }
 
+// Put is the real store's, under its fault.
 func (f *Faulty) Put(ctx context.Context, key string, data []byte) error {
 	return f.run("put", key, func() error { return f.inner.Put(ctx, key, data) })
 }
 
+// PutNew is the real store's, under its fault.
 func (f *Faulty) PutNew(ctx context.Context, key string, data []byte) error {
 	return f.run("create", key, func() error { return f.inner.PutNew(ctx, key, data) })
 }
 
+// Delete is the real store's, under its fault.
 func (f *Faulty) Delete(ctx context.Context, key string) error {
 	return f.run("delete", key, func() error { return f.inner.Delete(ctx, key) })
 }
 
+// Stat is the real store's, under its fault.
 func (f *Faulty) Stat(ctx context.Context, key string) (info store.Info, err error) {
 	err = f.run("stat", key, func() error {
 		info, err = f.inner.Stat(ctx, key)
@@ -115,6 +120,7 @@ func (f *Faulty) Stat(ctx context.Context, key string) (info store.Info, err err
 	return info, err
 }
 
+// List is the real store's, under its fault.
 func (f *Faulty) List(ctx context.Context, prefix string) (infos []store.Info, err error) {
 	err = f.run("list", prefix, func() error {
 		infos, err = f.inner.List(ctx, prefix)
@@ -126,6 +132,7 @@ func (f *Faulty) List(ctx context.Context, prefix string) (infos []store.Info, e
 	return infos, nil
 }
 
+// Get is the real store's, under its fault.
 func (f *Faulty) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	op, fault := f.next("get", key)
 	if fault != None && fault != CutBody {

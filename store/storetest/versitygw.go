@@ -26,11 +26,11 @@ func StartVersityGW(t testing.TB) (endpoint, access, secret string) {
 	access, secret = "test-access", "test-secret-Q7w"
 	const attempts = 5 // another process may take the port that was free a moment ago
 	for range attempts {
-		if address, err := startGateway(t, program, access, secret); err == nil {
+		address, err := startGateway(t, program, access, secret)
+		if err == nil {
 			return "http://" + address, access, secret
-		} else {
-			t.Logf("versitygw did not start: %v", err)
 		}
+		t.Logf("versitygw did not start: %v", err)
 	}
 	t.Fatalf("versitygw did not start in %d attempts", attempts)
 	return "", "", ""
