@@ -42,6 +42,7 @@ var homes = map[string][]string{
 	"github.com/vbauerster/mpb/v8":      {"cmd/textground"},
 	"github.com/goccy/go-yaml":          {"proto", "tcl/cliptrain"},
 	"github.com/invopop/jsonschema":     {"internal/schema"},
+	"gorgonia.org/cu":                   {"kernels/cuda"},
 	"gorgonia.org/tensor":               {"internal/dense", "checkpoint", "checkpoint/safetensors", "dataset", "tcl", "worker", "segment", "internal/golden"},
 }
 
@@ -137,7 +138,7 @@ func exists(root fs.FS, name string) bool {
 	return err == nil
 }
 
-// packages maps each directory with Go code to what its non-test files import.
+// packages maps each directory with Go code to what its non-test files import, with and without the CUDA device.
 func packages(t *testing.T) map[string][]string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -156,8 +157,12 @@ func packages(t *testing.T) map[string][]string {
 		if name := d.Name(); path != root && strings.HasPrefix(name, ".") || name == "testdata" || slices.Contains([]string{"bin", "demo", "runs"}, dir) {
 			return filepath.SkipDir
 		}
-		if p, err := build.ImportDir(path, 0); err == nil && len(p.GoFiles)+len(p.CgoFiles) > 0 {
-			found[filepath.ToSlash(dir)] = p.Imports
+		for _, tags := range [][]string{nil, {"cuda"}} {
+			variant := build.Default
+			variant.BuildTags = tags
+			if p, err := variant.ImportDir(path, 0); err == nil && len(p.GoFiles)+len(p.CgoFiles) > 0 {
+				found[filepath.ToSlash(dir)] = append(found[filepath.ToSlash(dir)], p.Imports...)
+			}
 		}
 		return nil
 	})
