@@ -8,7 +8,7 @@ DRIVER  := $(patsubst %,$(OBJECTS)/%.o,$(notdir $(RUNTIME)))
 # AVX2 and FMA, fmaf is one instruction and not a call.
 FAST := $(shell grep -qw avx2 /proc/cpuinfo && grep -qw fma /proc/cpuinfo && echo -march=x86-64-v3)
 FLAGS := -std=c++17 -g1 -O2 $(FAST) -fPIC -ffp-contract=off -fno-math-errno -fno-strict-aliasing -fvisibility=hidden \
-  -DTG_EMU -I$(EMU)/include -I$(CUDA)/driver/include -Wall -Wno-unknown-pragmas -Wno-unused-function -pthread
+  -DTG_EMU -I$(EMU)/include -I$(CUDA)/driver/include -Wall -Wno-unknown-pragmas -Wno-unused-function -Wno-psabi -pthread
 ifdef SANITIZE
 FLAGS += -DTG_EMU_ASAN -fsanitize=address --param asan-stack=0
 endif

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"sync"
@@ -267,4 +269,24 @@ func TestDevicesWorkAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// With AddressSanitizer, one element past a static shared array ends the process with the line of the kernel.
+func TestSanitizerSeesTheEndOfSharedArrays(t *testing.T) {
+	if !sanitized() {
+		t.Skip("make test-cuda-asan runs it")
+	}
+	const child = "TG_EMU_TEST_CHILD"
+	if os.Getenv(child) == "" {
+		again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		again.Env = append(os.Environ(), child+"=1")
+		out, err := again.CombinedOutput()
+		if err == nil || !regexp.MustCompile(`(?s)global-buffer-overflow.*READ of size 4.*faults.cu:\d+.*0 bytes to the right of global variable 'tile'`).Match(out) {
+			t.Errorf("%v: %s", err, out)
+		}
+		return
+	}
+	r := newRig(t)
+	launch(r, "reads_outside_static", 1, 64, 0, faults{r.alloc(64), r.upload(ramp(64)), 1})
+	r.check(r.stream.Synchronize())
 }

@@ -24,18 +24,27 @@ func TestMain(m *testing.M) {
 		fmt.Println("no g++: nothing can be emulated")
 		return
 	}
-	sources, _ := filepath.Glob("testdata/*.cu")
 	library, err := filepath.Abs("../../build/emu/libtest.so")
 	if err != nil {
 		panic(err)
 	}
-	if out, err := exec.Command("./build.sh", append([]string{library}, sources...)...).CombinedOutput(); err != nil {
+	arguments := []string{library}
+	if sanitized() {
+		arguments = []string{strings.TrimSuffix(library, ".so") + "-asan.so", "asan"}
+	}
+	sources, _ := filepath.Glob("testdata/*.cu")
+	build := exec.Command("./build.sh", append(arguments, sources...)...)
+	build.Env = append(os.Environ(), "LD_PRELOAD=") // the compiler needs no sanitizer
+	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Printf("%s%v\n", out, err)
 		os.Exit(1)
 	}
-	os.Setenv("TEXTGROUND_CUDA_DRIVER", library)
+	os.Setenv("TEXTGROUND_CUDA_DRIVER", arguments[0])
 	os.Exit(m.Run())
 }
+
+// sanitized reports whether this process has AddressSanitizer inside: make test-cuda-asan.
+func sanitized() bool { return os.Getenv("TG_EMU_SANITIZE") != "" }
 
 // rig is one context on the emulated card, with a stream.
 type rig struct {

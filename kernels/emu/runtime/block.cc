@@ -1,6 +1,7 @@
 // Fibers of a block: started, parked, made ready, and what is said when none of them can go on.
 #include "block.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -62,7 +63,7 @@ static void resume(Runner *r, Thread *t, void **from, bool last) {
 
 [[noreturn]] static void leave(Runner *r) {
   void *abandoned;
-  switchTo(&abandoned, r->top, nullptr, 0, true);
+  switchTo(&abandoned, r->top, r->hostStack, r->hostBytes, true);
   __builtin_unreachable();
 }
 
@@ -326,6 +327,10 @@ void prepare(Runner *r) {
   r->stackCount = kMaxThreads;
   r->shared = (unsigned char *)pages(kSharedBytes + kGuard);
   mprotect(r->shared + kSharedBytes, kGuard, PROT_NONE);
+  pthread_attr_t attributes;
+  pthread_getattr_np(pthread_self(), &attributes);
+  pthread_attr_getstack(&attributes, &r->hostStack, &r->hostBytes);
+  pthread_attr_destroy(&attributes);
   r->hopper = makeHopper();
   findStatics(r);
 }
@@ -374,9 +379,23 @@ static void begin(Runner *r) {
   beginHopper(r);
 }
 
+// forbid lets AddressSanitizer report every access to these bytes, or no longer.
+static void forbid(void *start, size_t bytes, bool yes) {
+#ifdef TG_EMU_ASAN
+  if (yes) {
+    ASAN_POISON_MEMORY_REGION(start, bytes);
+  } else {
+    ASAN_UNPOISON_MEMORY_REGION(start, bytes);
+  }
+#else
+  (void)start, (void)bytes, (void)yes;
+#endif
+}
+
 // The bytes after the dynamic shared memory hold a pattern that must outlive the block.
 static void checkTail(Runner *r) {
   const size_t end = r->work->shared;
+  forbid(r->shared, kSharedBytes, false);
   for (size_t i = end; i < end + 1024 && i < kSharedBytes; i++) {
     if (r->shared[i] == 0xfd) continue;
     r->failed = true;
@@ -389,8 +408,11 @@ void runBlock(Runner *r, uint3 block, bool first) {
   r->block = block;
   r->random = Random(r->work->seed * 0x2545f4914f6cdd1dull + r->work->number * 0x100000001b3ull +
                      ((uint64_t)block.z << 42 ^ (uint64_t)block.y << 21 ^ block.x));
-  memset(r->shared, 0xff, r->work->shared);
-  memset(r->shared + r->work->shared, 0xfd, std::min((size_t)1024, kSharedBytes - r->work->shared));
+  const size_t end = r->work->shared;
+  forbid(r->shared, kSharedBytes, false);
+  memset(r->shared, 0xff, end);
+  memset(r->shared + end, 0xfd, std::min((size_t)1024, kSharedBytes - end));
+  forbid(r->shared + end, kSharedBytes - end, true);
   poisonStatics(r, first);
   resetStacks(r);
   begin(r);

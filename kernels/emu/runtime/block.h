@@ -69,6 +69,8 @@ struct Runner {
   int readyCount;
   int live;
   void *top;  // of the host thread's own stack
+  void *hostStack;
+  size_t hostBytes;
   char *slots;  // kMaxThreads of them
   char **stacks;  // the free ones
   int stackCount;

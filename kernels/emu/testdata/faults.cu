@@ -128,3 +128,11 @@ TG_KERNEL(fragments, tg_faults, 32) {
   mma_bf16(d, l, b);
   for (int i = 0; i < 4; i++) a.dst[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = d[i];
 }
+
+// One element past the end of a static shared array: only the AddressSanitizer build sees it.
+TG_KERNEL(reads_outside_static, tg_faults, 64) {
+  __shared__ float tile[64];
+  tile[threadIdx.x] = a.src[threadIdx.x];
+  __syncthreads();
+  a.dst[threadIdx.x] = tile[threadIdx.x + a.n];
+}
