@@ -81,11 +81,13 @@ func compute(ctx context.Context, id string, f workerFlags) error {
 	if err != nil {
 		return err
 	}
-	dev, err := devices.Open(firstOf(f.device, file.Device, "auto"), f.threads)
+	asked := firstOf(f.device, file.Device, "auto")
+	dev, err := devices.Open(asked, f.threads)
 	if err != nil {
 		return badInput(err.Error())
 	}
 	defer dev.Close()
+	log.Info("computing", "on", asked, "device", dev.Name())
 	model, err := a.trainingModel(dev)
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func benches() []bench {
 		addBench(1 << 22), columnSumsBench(12544, 768),
 		attentionBench(4, 12, 197, 64), attentionBench(4, 3, 65, 32),
 		layerNormBench(788, 768, false), layerNormBench(12544, 768, true), layerNormBench(4096, 96, true),
-		convBench("Conv3x3", 28, 768), convBench("Conv3x3", 32, 96), convBench("UpConv3x3", 14, 768), convBench("UpConv3x3", 16, 96),
+		convBench("Conv3x3", 4, 28, 768), convBench("Conv3x3", 4, 32, 96), convBench("UpConv3x3", 4, 14, 768), convBench("UpConv3x3", 4, 16, 96),
 		groundBench(4, 56, 1024, 512), groundBench(8, 32, 64, 96), variationBench(4, 56, 512),
 		adamWBench(1 << 24), normBench(1 << 24), digestBench(1 << 24),
 		infoNCEBench(4, 1024), similarityBench(112, 171, 512), refineBench(21, 112),
@@ -143,8 +143,7 @@ func layerNormBench(rows, cols int, gelu bool) bench {
 }
 
 // convBench counts three products of 9 taps a position, for UpConv3x3 4 taps of a folded kernel on the large map.
-func convBench(name string, side, channels int) bench {
-	const batch = 4
+func convBench(name string, batch, side, channels int) bench {
 	scale, taps := 1, 9
 	if name == "UpConv3x3" {
 		scale, taps = 2, 4
