@@ -189,6 +189,10 @@ type evaluations struct {
 	done chan struct{}
 }
 
+// evaluatorLives is how often the evaluator of a run may die, of whatever cause, before the run goes on without: one that
+// the machine has no room for must not come back for ever.
+const evaluatorLives = 3
+
 // startEvaluator starts the evaluator of a run that asks for one.
 func startEvaluator(s *supervisor, record *RunRecord, talk io.Writer) *evaluations {
 	ctx, end := context.WithCancel(context.Background())
@@ -197,11 +201,16 @@ func startEvaluator(s *supervisor, record *RunRecord, talk io.Writer) *evaluatio
 		close(e.done)
 		return e
 	}
-	s.keep(ctx, "evaluator", []string{"evaluator", record.Run, "--dir", runsDir, "--supervised"}, workerFailures, func(err error) {
-		if err != nil && ctx.Err() == nil {
-			fmt.Fprintf(talk, "the run goes on without evaluations: %v\n", err)
+	s.wg.Go(func() {
+		defer close(e.done)
+		var err error
+		for range evaluatorLives {
+			if err = s.once(ctx, "evaluator", []string{"evaluator", record.Run, "--dir", runsDir, "--supervised"}); err == nil || ctx.Err() != nil {
+				return
+			}
 		}
-		close(e.done)
+		words, _ := s.lastWords("evaluator", err)
+		fmt.Fprintf(talk, "the run goes on without evaluations: %s\n", words)
 	})
 	return e
 }

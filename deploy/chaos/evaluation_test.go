@@ -97,6 +97,19 @@ func TestAnEvaluationThatFailsCostsALineOfLogAndNothingElse(t *testing.T) {
 	}
 }
 
+// A run directory without room for the evaluator's log stands for whatever keeps it from starting.
+func TestAnEvaluatorThatCannotLiveIsGivenUpAndTheRunGoesOn(t *testing.T) {
+	p := newPlace(t)
+	if err := os.MkdirAll(filepath.Join(p.runDir("alone"), "logs", "evaluator.log"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := p.start("train", p.evaluated(), "--json", "--page", "", "--workers", "2", "--run", "alone")
+	mustEqualTruth(t, c.result())
+	if text := c.errs.String(); strings.Count(text, "the run goes on without evaluations") != 1 {
+		t.Errorf("not told where the run was started:\n%s", text)
+	}
+}
+
 // The run is held half way, so that there is time to look at its page.
 func TestTheLivePageShowsCurvesAndMasksOfARunUnderWay(t *testing.T) {
 	chromium, err := exec.LookPath("chromium")
