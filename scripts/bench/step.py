@@ -269,11 +269,11 @@ class Model(nn.Module):
         return [p for p in self.parameters() if p.requires_grad]
 
     def optimiser(self, rate):
-        """AdamW as PyTorch runs it fastest on a CPU; 1-d tensors do not decay (tcl-spec section 6)."""
+        """1-d tensors do not decay (tcl-spec section 6)."""
         vectors = [p for p in self.trainable() if p.ndim == 1]
         others = [p for p in self.trainable() if p.ndim != 1]
         groups = [{"params": others, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.999), eps=1e-6, fused=True)
+        return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.999), eps=1e-6)
 
     def update(self, optimiser, loss):
         optimiser.zero_grad()
