@@ -12,10 +12,22 @@ static inline float widen(uint32_t bits) {
   return v;
 }
 
+typedef float Row __attribute__((vector_size(32), may_alias));
+
+// addRows computes four rows of d += a·b, whose sums stay in registers and do not wait for each other.
+static inline void addRows(float (*d)[8], const float (*a)[16], const float (*b)[8]) {
+  Row sums[4];
+  for (int i = 0; i < 4; i++) sums[i] = *(const Row *)d[i];
+  for (int k = 0; k < 16; k++) {
+    for (int i = 0; i < 4; i++) sums[i] += a[i][k] * *(const Row *)b[k];
+  }
+  for (int i = 0; i < 4; i++) *(Row *)d[i] = sums[i];
+}
+
 // Fragments as in the PTX manual: lane l has group l/4 and pair l%4. Products of bfloat16 are exact in float32; they are
 // added to the accumulator in the order of the inner index.
 void mmaBf16(void *const *lanes, Site) {
-  float a[16][16], b[16][8], d[16][8];
+  alignas(32) float a[16][16], b[16][8], d[16][8];
   for (int l = 0; l < 32; l++) {
     const Mma &m = *(const Mma *)lanes[l];
     const int group = l / 4, pair = 2 * (l % 4);
@@ -31,11 +43,7 @@ void mmaBf16(void *const *lanes, Site) {
       d[group + 8][pair + half] = m.d[2 + half];
     }
   }
-  for (int i = 0; i < 16; i++) {
-    for (int k = 0; k < 16; k++) {
-      for (int j = 0; j < 8; j++) d[i][j] += a[i][k] * b[k][j];
-    }
-  }
+  for (int i = 0; i < 16; i += 4) addRows(&d[i], &a[i], b);
   for (int l = 0; l < 32; l++) {
     const Mma &m = *(const Mma *)lanes[l];
     const int group = l / 4, pair = 2 * (l % 4);
@@ -46,29 +54,34 @@ void mmaBf16(void *const *lanes, Site) {
   }
 }
 
-// rowOf checks the address that a lane gives: 16 bytes of shared memory at a multiple of 16.
-static const uint16_t *rowOf(void *const *lanes, int lane, Site site) {
-  const void *row = ((const Load *)lanes[lane])->row;
-  if ((uintptr_t)row % 16 != 0) fail(site, "ldmatrix: lane %d's row %p is not at a multiple of 16 bytes", lane, row);
-  if (!inShared(row, 16)) fail(site, "ldmatrix: lane %d's row %p is not in shared memory", lane, row);
-  return (const uint16_t *)row;
+// readRows reads what the lanes' addresses name, each 16 bytes of shared memory at a multiple of 16.
+static void readRows(void *const *lanes, uint16_t (*rows)[8], Site site) {
+  for (int l = 0; l < 32; l++) {
+    const void *row = ((const Load *)lanes[l])->row;
+    if ((uintptr_t)row % 16 != 0) fail(site, "ldmatrix: lane %d's row %p is not at a multiple of 16 bytes", l, row);
+    if (!inShared(row, 16)) fail(site, "ldmatrix: lane %d's row %p is not in shared memory", l, row);
+    memcpy(rows[l], row, 16);
+  }
 }
 
 void ldmatrix(void *const *lanes, Site site) {
-  for (int matrix = 0; matrix < 4; matrix++) {
-    for (int l = 0; l < 32; l++) {
-      const uint16_t *row = rowOf(lanes, 8 * matrix + l / 4, site) + 2 * (l % 4);
-      ((const Load *)lanes[l])->r[matrix] = row[0] | (uint32_t)row[1] << 16;
+  uint16_t rows[32][8];
+  readRows(lanes, rows, site);
+  for (int l = 0; l < 32; l++) {
+    for (int matrix = 0; matrix < 4; matrix++) {
+      const uint16_t *pair = &rows[8 * matrix + l / 4][2 * (l % 4)];
+      ((const Load *)lanes[l])->r[matrix] = pair[0] | (uint32_t)pair[1] << 16;
     }
   }
 }
 
 void ldmatrixTransposed(void *const *lanes, Site site) {
-  for (int matrix = 0; matrix < 4; matrix++) {
-    for (int l = 0; l < 32; l++) {
+  uint16_t rows[32][8];
+  readRows(lanes, rows, site);
+  for (int l = 0; l < 32; l++) {
+    for (int matrix = 0; matrix < 4; matrix++) {
       const int column = l / 4, row = 8 * matrix + 2 * (l % 4);
-      ((const Load *)lanes[l])->r[matrix] =
-          rowOf(lanes, row, site)[column] | (uint32_t)rowOf(lanes, row + 1, site)[column] << 16;
+      ((const Load *)lanes[l])->r[matrix] = rows[row][column] | (uint32_t)rows[row + 1][column] << 16;
     }
   }
 }
