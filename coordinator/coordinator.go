@@ -106,6 +106,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	if err := c.loop(ctx); err != nil {
 		return nil, err
 	}
+	c.Log.Info("what became of the parts", "answers", c.hub.Counts())
 	return c.result()
 }
 

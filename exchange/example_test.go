@@ -33,8 +33,11 @@ func Example() {
 	defer client.Close()
 	client.BeginEpoch(1)
 
-	lanes := [][]float32{{1, 2, 3}, {10, 20, 30}}
-	both := exchange.SumSubtree(proto.Root(2), func(k int) []float32 { return lanes[k] })
+	lane0, lane1 := []float32{1, 2, 3}, []float32{10, 20, 30}
+	both := make([]float32, 3)
+	for i := range both {
+		both[i] = lane0[i] + lane1[i]
+	}
 	client.Contribute(exchange.Part{Exchange: proto.Gradients, Node: proto.Root(2), Float32: both, Tail: make([]float64, proto.LossTerms)})
 	reduced, err := client.Await(ctx, 0, proto.Gradients)
 	check(err)

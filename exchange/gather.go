@@ -12,7 +12,6 @@ type gathering interface {
 	complete(chunk int) bool
 	// take appends the wire form of a complete chunk of the outcome and forgets it. ok is false where a value is not finite.
 	take(dst []byte, chunk int) (wire []byte, ok bool)
-	held() int // bytes
 }
 
 // summing adds a vector up, every chunk in a tree of its own.
@@ -59,16 +58,6 @@ func (s *summing[T]) take(dst []byte, chunk int) ([]byte, bool) {
 	s.trees[chunk].release()
 	s.trees[chunk] = nil
 	return dst, ok
-}
-
-func (s *summing[T]) held() int {
-	bytes := 0
-	for _, t := range s.trees {
-		if t != nil {
-			bytes += len(t.held) * t.length * typeOf[T]().size()
-		}
-	}
-	return bytes
 }
 
 // release gives the buffers of a round that ends before its sum back.
@@ -126,5 +115,3 @@ func (j *joining) take(dst []byte, chunk int) ([]byte, bool) {
 	readValues(values, j.wire[4*lo:4*hi])
 	return append(dst, j.wire[4*lo:4*hi]...), finite(values)
 }
-
-func (j *joining) held() int { return len(j.wire) }

@@ -164,17 +164,6 @@ func (h *Hub) forget(closed func(roundKey) bool) {
 	}
 }
 
-// Held is the memory in bytes that parts and outcomes take now.
-func (h *Hub) Held() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	bytes := 0
-	for _, r := range h.rounds {
-		bytes += r.heldBytes()
-	}
-	return bytes
-}
-
 // Counts returns how often each answer was given to a part, by its words, and how many frames could not be read.
 func (h *Hub) Counts() map[string]uint64 {
 	h.mu.Lock()

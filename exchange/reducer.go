@@ -141,22 +141,6 @@ func (t *Tree[T]) release() {
 	t.held = nil
 }
 
-// SumSubtree adds up the lanes of n, each given by lane, in the order of the tree: what a worker sends for n. The lanes are
-// not changed and the result is a new slice.
-func SumSubtree[T Float](n proto.Node, lane func(k int) []T) []T {
-	if n.Leaf() {
-		return slices.Clone(lane(n.Lo))
-	}
-	left, right := n.Children()
-	sum := SumSubtree(left, lane)
-	if right.Leaf() {
-		addTo(sum, lane(right.Lo))
-	} else {
-		addTo(sum, SumSubtree(right, lane))
-	}
-	return sum
-}
-
 func contains(outer, inner proto.Node) bool { return outer.Lo <= inner.Lo && inner.Hi <= outer.Hi }
 
 // addTo sets left to left + right.

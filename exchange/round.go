@@ -190,12 +190,3 @@ func (r *round) losses() []float64 {
 	sum, _ := r.tails.Sum()
 	return sum
 }
-
-// held is the memory of the round in bytes.
-func (r *round) heldBytes() int {
-	bytes := r.held()
-	for _, m := range r.messages {
-		bytes += len(m)
-	}
-	return bytes
-}

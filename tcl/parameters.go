@@ -62,9 +62,6 @@ func Trainables(cfg Config) []Parameter {
 	return list
 }
 
-// TrainableNames lists the names of Trainables.
-func TrainableNames(cfg Config) []string { return names(Trainables(cfg)) }
-
 // CLIPParameters lists the frozen weights of both CLIP towers under OpenAI's names.
 func CLIPParameters(cfg Config) []Parameter {
 	v, t := cfg.Vision, cfg.Text
@@ -117,12 +114,4 @@ func gatedParameters(prefix string, d int) []Parameter {
 
 func normParameters(prefix string, d int) []Parameter {
 	return []Parameter{{prefix + "weight", []int{d}}, {prefix + "bias", []int{d}}}
-}
-
-func names(list []Parameter) []string {
-	out := make([]string, len(list))
-	for i, p := range list {
-		out[i] = p.Name
-	}
-	return out
 }

@@ -181,9 +181,6 @@ func (p *Pretrainer) decayed() int {
 // Weights waits and returns PretrainParameters.
 func (p *Pretrainer) Weights() (Weights, error) { return p.read(p.params) }
 
-// Gradients waits and returns the gradient of each of PretrainParameters.
-func (p *Pretrainer) Gradients() (Weights, error) { return p.read(p.grads) }
-
 func (p *Pretrainer) read(flat kernels.Tensor) (Weights, error) {
 	values := make([]float32, flat.Len())
 	if err := p.dev.Download(values, flat); err != nil {

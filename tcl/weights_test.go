@@ -171,8 +171,7 @@ func TestLoadGrounderReadsWhatAStateExports(t *testing.T) {
 }
 
 func TestNamesOfTheTrainedBlockSortFirst(t *testing.T) {
-	list := TrainableNames(micro)
-	if !slices.IsSorted(list) {
+	if !slices.IsSortedFunc(Trainables(micro), func(a, b Parameter) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Error("not sorted")
 	}
 	l := newLayout(micro)

@@ -178,7 +178,7 @@ func (v *invariants) orders(o proto.Orders) string {
 
 // leased reports a lane that is missing while nobody computes it.
 func (v *invariants) leased(m *Machine) string {
-	if m.Mode() != proto.Running {
+	if m.currentMode() != proto.Running {
 		return ""
 	}
 	for _, lane := range m.round.missing[proto.Gradients] {

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/textground/textground/proto"
 )
 
 // Worker is what people are shown of one worker.
@@ -91,6 +89,3 @@ func (m *Machine) doing(names []string) string {
 	}
 	return strings.Join(list, ", ")
 }
-
-// Mode is the mode of the newest orders.
-func (m *Machine) Mode() proto.Mode { return m.currentMode() }
