@@ -22,8 +22,9 @@ type device struct {
 	arena
 	tape      *driver.Tape
 	staging   staging
-	functions []uint64 // handles, in the order of declared
-	allowed   []int    // dynamic shared memory that each function may have, 0 for what is allowed by right
+	functions []uint64              // handles, in the order of declared
+	allowed   []int                 // dynamic shared memory that each function may have, 0 for what is allowed by right
+	maps      map[string]encodedMap // by what they describe (tensormap.go)
 	modules   []cu.Module
 	card      cu.Device
 	engine    *engine // nil in a dry run
@@ -34,6 +35,9 @@ const bf16 = BFloat16
 
 // dry reports whether the device only counts memory (plan.go).
 func (d *device) dry() bool { return d.engine == nil }
+
+// RoundsToBFloat16 tells which precision the device was opened with.
+func (d *device) RoundsToBFloat16() bool { return d.precision == bf16 }
 
 // Name tells the compute capability, the card and the precision, because numbers may differ between them.
 func (d *device) Name() string { return d.name }

@@ -12,6 +12,7 @@ import (
 type kernel struct {
 	name    string
 	threads int
+	sm      int // the only compute capability that has it, 0 for all
 	index   int // among all that are declared: a device's functions are in this order
 }
 
@@ -20,7 +21,12 @@ var declared []*kernel
 
 // declare makes a kernel known: Open looks it up in the modules and fails by its name.
 func declare(name string, threads int) *kernel {
-	k := &kernel{name, threads, len(declared)}
+	return declareOn(0, name, threads)
+}
+
+// declareOn is declare for a kernel that is compiled for one compute capability alone; the launcher asks d.sm first.
+func declareOn(sm int, name string, threads int) *kernel {
+	k := &kernel{name, threads, sm, len(declared)}
 	declared = append(declared, k)
 	return k
 }

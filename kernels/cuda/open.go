@@ -105,6 +105,9 @@ func (d *device) load() error {
 		d.modules = append(d.modules, m)
 	}
 	for _, k := range declared {
+		if k.sm != 0 && k.sm != d.sm {
+			continue
+		}
 		if err := d.lookUp(k); err != nil {
 			return err
 		}
