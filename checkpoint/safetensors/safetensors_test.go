@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -321,6 +322,29 @@ func TestAConversionThatLosesDigitsIsRefused(t *testing.T) {
 	}
 }
 
+// Of is the inverse of Dense, bit for bit; the other types are widened or refused.
+func TestHostTensorsComeAndGoUnchanged(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		stored := anyTensor().Draw(t, "tensor")
+		host, err := stored.Dense()
+		switch stored.DType {
+		case F32, F64, I64, I32, U8:
+			back := Of(stored.Name, host)
+			if err != nil || back.DType != stored.DType || !slices.Equal(back.Shape, stored.Shape) || !bytes.Equal(back.Data, stored.Data) {
+				t.Fatalf("%s %v became %s %v, %v", stored.DType, stored.Shape, back.DType, back.Shape, err)
+			}
+		case F16, BF16:
+			if err != nil || Of(stored.Name, host).DType != F32 {
+				t.Fatalf("%s %v: %v", stored.DType, stored.Shape, err)
+			}
+		default:
+			if err == nil || !strings.Contains(err.Error(), string(stored.DType)) {
+				t.Fatalf("%s became a host tensor: %v", stored.DType, err)
+			}
+		}
+	})
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(file(`{"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}  `, 8))
 	f.Add(file(`{"\u00e9\ud83d\ude00":{"dtype":"BOOL","shape":[],"data_offsets":[0,1]}}`, 1))
@@ -341,6 +365,11 @@ func FuzzRead(f *testing.F) {
 		for i, want := range file.Tensors {
 			if got, err := opened.Tensor(opened.Tensors[i].Name); err != nil || !bytes.Equal(got.Data, want.Data) {
 				t.Fatalf("tensor %q: %v", want.Name, err)
+			}
+		}
+		for _, stored := range file.Tensors {
+			if host, err := stored.Dense(); err == nil && !slices.Equal(dense.Shape(host), stored.Shape) {
+				t.Fatalf("tensor %q of shape %v became a host tensor of %v", stored.Name, stored.Shape, dense.Shape(host))
 			}
 		}
 		again, err := Encode(file.Tensors, file.Metadata)

@@ -35,7 +35,7 @@ func (t Tensor) Dense() (*tensor.Dense, error) {
 	}
 	values, err := t.Float32s()
 	if err != nil {
-		return nil, t.refuse("type of a host tensor")
+		return nil, fmt.Errorf("safetensors: tensor %q is %s, a type that host tensors do not have", t.Name, t.DType)
 	}
 	return dense.Of(values, t.Shape...), nil
 }
