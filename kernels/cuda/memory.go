@@ -29,8 +29,10 @@ func (d *device) Alloc(dt kernels.DType, shape ...int) kernels.Tensor {
 // Free gives memory back. Work that is enqueued already still finds it: later owners come later in the stream.
 func (d *device) Free(ts ...kernels.Tensor) {
 	for _, t := range ts {
-		if t.Present() {
-			b := t.Mem.(*block)
+		if !t.Present() {
+			continue
+		}
+		if b := t.Mem.(*block); b.span.bytes > 0 {
 			d.arena.give(b.span)
 			b.span = span{}
 		}
