@@ -1,14 +1,15 @@
-// Hopper's own engines (sm_90a): bulk tensor copies (TMA), barriers in shared memory that count them (mbarrier) and products
-// by warpgroups of 128 threads (wgmma). Everything here is a word of one instruction; under the emulator the same words are
-// plain C++ in emu_hopper.cuh. Kernels that include this are compiled for sm_90a alone.
+// Hopper's own engines (sm_90a): bulk tensor copies (TMA), barriers in shared memory that count them (mbarrier) and
+// products by warpgroups of 128 threads (wgmma). Each word here is one instruction or two; under the emulator the
+// same words are plain C++ in emu_hopper.cuh. Kernels that include this are compiled for sm_90a alone.
 //
-// The layout of a tile, for all words: bfloat16, in dynamic shared memory at a multiple of 1024 bytes, as rows of 64 elements
-// (128 bytes) whose 16-byte pieces are swizzled (CU_TENSOR_MAP_SWIZZLE_128B). tma_load writes it so and descriptors read it so.
+// The layout of a tile, for all words: bfloat16, in dynamic shared memory at a multiple of 1024 bytes, as rows of 64
+// elements (128 bytes) whose 16-byte pieces are swizzled (CU_TENSOR_MAP_SWIZZLE_128B). tma_load writes it so and
+// descriptors read it so.
 //
-//	along k:  box {64 of k, rows}; row r is row r of the operand            a = wgmma_along_k(tile), next 16 of k: + 2
-//	across k: box {64 rows, k};    row k holds k's elements of 64 rows      a = wgmma_across_k(tile, bytes), next 16: + 128
+//	along k:  box {64 of k, rows}; row r of the tile is the operand's   wgmma_along_k(tile), next 16 of k: + 2
+//	across k: box {64 rows, k};    row k has number k of 64 rows        wgmma_across_k(tile, bytes), next 16: + 128
 //
-// Operands of more than 64 rows stored across k are several tiles, `bytes` apart.
+// Operands of more than 64 rows that are stored across k are several tiles, `bytes` apart.
 #pragma once
 
 #include "tg.cuh"
@@ -19,8 +20,8 @@
 
 __device__ inline uint32_t shared_address(const void *p) { return (uint32_t)__cvta_generic_to_shared(p); }
 
-// mbarrier is 8 bytes of shared memory at a multiple of 8. A phase ends when `arrivals` threads have arrived and all bytes
-// that they expect have come; phases have the parities 0, 1, 0 and so on.
+// mbarrier is 8 bytes of shared memory at a multiple of 8. A phase ends when `arrivals` threads have arrived and all
+// bytes that they expect have come; phases have the parities 0, 1, 0 and so on.
 struct mbarrier {
   uint64_t word;
 };
@@ -44,7 +45,7 @@ __device__ inline void mbarrier_expect(mbarrier *b, int bytes) {
                : "memory");
 }
 
-// mbarrier_wait returns when the phase of that parity is over. On a barrier that has just begun, the phase of parity 1 is.
+// mbarrier_wait returns when the phase of that parity is over. On a barrier that has just begun, that of parity 1 is.
 __device__ inline void mbarrier_wait(mbarrier *b, int parity) {
   uint32_t over;
   do {
@@ -58,29 +59,31 @@ __device__ inline void mbarrier_wait(mbarrier *b, int parity) {
   } while (!over);
 }
 
-// tma_load copies the map's box at the coordinates, innermost first, to shared memory; what lies outside the tensor is zero.
-// The barrier's phase receives the bytes of the whole box. One thread calls it.
+#define TG_TMA_LOAD(rank, at)                                                                    \
+  "cp.async.bulk.tensor." rank ".shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], " \
+  "[%1, " at "], [%2];"
+
+// tma_load copies the map's box at the coordinates, innermost first, to shared memory; what lies outside the tensor
+// is zero. The barrier's phase receives the bytes of the whole box. One thread calls it.
 __device__ inline void tma_load(void *dst, const void *map, mbarrier *b, int x, int y) {
-  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3,%4}], [%2];"
-               ::"r"(shared_address(dst)), "l"(map), "r"(shared_address(b)), "r"(x), "r"(y)
+  asm volatile(TG_TMA_LOAD("2d", "{%3,%4}")::"r"(shared_address(dst)), "l"(map), "r"(shared_address(b)), "r"(x), "r"(y)
                : "memory");
 }
 __device__ inline void tma_load(void *dst, const void *map, mbarrier *b, int x, int y, int z) {
-  asm volatile(
-      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3,%4,%5}], [%2];"
-      ::"r"(shared_address(dst)), "l"(map), "r"(shared_address(b)), "r"(x), "r"(y), "r"(z)
-      : "memory");
+  asm volatile(TG_TMA_LOAD("3d", "{%3,%4,%5}")
+               ::"r"(shared_address(dst)), "l"(map), "r"(shared_address(b)), "r"(x), "r"(y), "r"(z)
+               : "memory");
 }
 __device__ inline void tma_load(void *dst, const void *map, mbarrier *b, int x, int y, int z, int w) {
-  asm volatile(
-      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3,%4,%5,%6}], [%2];"
-      ::"r"(shared_address(dst)), "l"(map), "r"(shared_address(b)), "r"(x), "r"(y), "r"(z), "r"(w)
-      : "memory");
+  asm volatile(TG_TMA_LOAD("4d", "{%3,%4,%5,%6}")
+               ::"r"(shared_address(dst)), "l"(map), "r"(shared_address(b)), "r"(x), "r"(y), "r"(z), "r"(w)
+               : "memory");
 }
 
-// tma_store copies a box from shared memory; what lies outside the tensor is left out. The thread that calls it also calls
-// tma_store_commit, and tma_store_wait before the shared memory is written again or the block ends: all but the newest
-// `pending` commits have been read then. Writes of other threads to that memory come before through async_fence and a barrier.
+// tma_store copies a box from shared memory; what lies outside the tensor is left out. The thread that calls it also
+// calls tma_store_commit, and tma_store_wait before the shared memory is written again or the block ends: all but the
+// newest `pending` commits have been read then. Threads that have written to that memory call async_fence, then a
+// barrier.
 __device__ inline void tma_store(const void *map, const void *src, int x, int y) {
   asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%2,%3}], [%1];"
                ::"l"(map), "r"(shared_address(src)), "r"(x), "r"(y)
@@ -108,14 +111,13 @@ __device__ inline void tma_prefetch(const void *map) { asm volatile("prefetch.te
 // async_fence lets bulk copies and products see what this thread has written to shared memory.
 __device__ inline void async_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-// Descriptors name a tile to wgmma. Bits: address/16, distance/16 of 64-row tiles at 16, of groups of 8 tile rows at 32,
-// 128-byte swizzle at 62.
-__device__ inline uint64_t wgmma_along_k(const void *tile) {
-  return (uint64_t)(shared_address(tile) >> 4) | 1ull << 16 | (uint64_t)(1024 >> 4) << 32 | 1ull << 62;
-}
+// Descriptors name a tile to wgmma. Bits: address/16, distance/16 of 64-row tiles at 16, of groups of 8 tile rows at
+// 32, 128-byte swizzle at 62.
 __device__ inline uint64_t wgmma_across_k(const void *tile, int bytes) {
-  return (uint64_t)(shared_address(tile) >> 4) | (uint64_t)(bytes >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | 1ull << 62;
+  const uint64_t address = shared_address(tile) >> 4;
+  return address | (uint64_t)(bytes >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | 1ull << 62;
 }
+__device__ inline uint64_t wgmma_along_k(const void *tile) { return wgmma_across_k(tile, 16); }
 
 #define TG_D0 \
   "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17," \
@@ -129,8 +131,9 @@ __device__ inline uint64_t wgmma_across_k(const void *tile, int bytes) {
 #define TG_D3 \
   "%96,%97,%98,%99,%100,%101,%102,%103,%104,%105,%106,%107,%108,%109,%110,%111,%112," \
   "%113,%114,%115,%116,%117,%118,%119,%120,%121,%122,%123,%124,%125,%126,%127"
-#define TG_F8(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
-#define TG_F32(i) TG_F8(i), TG_F8(i + 8), TG_F8(i + 16), TG_F8(i + 24)
+#define TG_F4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define TG_F16(i) TG_F4(i), TG_F4(i + 4), TG_F4(i + 8), TG_F4(i + 12)
+#define TG_F32(i) TG_F16(i), TG_F16(i + 16)
 #define TG_WGMMA(n, registers, a, b, p, ta, tb, ...)                                                              \
   asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #p ", 0;\n"                                                   \
                "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" registers "}, %" #a ", %" #b            \
@@ -138,9 +141,9 @@ __device__ inline uint64_t wgmma_across_k(const void *tile, int bytes) {
                : __VA_ARGS__                                                                                        \
                : "l"(left), "l"(right), "r"((int)accumulate), "n"(a_across), "n"(b_across))
 
-// wgmma begins d = a·b (+ d where accumulate) for 64 x n results over 16 of k, by the 128 threads of a warpgroup. A thread has
-// row 16*warp + lane/4 (elements 4j, 4j+1) and 8 below it (4j+2, 4j+3) at the columns 8j + lane%4*2 and one right of it.
-// n is 64, 128, 192 or 256; a_across and b_across say that a descriptor is wgmma_across_k's.
+// wgmma begins d = a·b (+ d where accumulate) for 64 x n results over 16 of k, by the 128 threads of a warpgroup. A
+// thread has row 16*warp + lane/4 (elements 4j, 4j+1) and 8 below it (4j+2, 4j+3) at the columns 8j + lane%4*2 and
+// one right of it. n is 64, 128, 192 or 256; a_across and b_across say that a descriptor is wgmma_across_k's.
 template <int n, bool a_across, bool b_across>
 __device__ inline void wgmma(float (&d)[n / 2], uint64_t left, uint64_t right, bool accumulate) {
   static_assert(n == 64 || n == 128 || n == 192 || n == 256, "wgmma is written for these widths");
@@ -151,7 +154,8 @@ __device__ inline void wgmma(float (&d)[n / 2], uint64_t left, uint64_t right, b
   } else if constexpr (n == 192) {
     TG_WGMMA(192, TG_D0 "," TG_D1 "," TG_D2, 96, 97, 98, 99, 100, TG_F32(0), TG_F32(32), TG_F32(64));
   } else {
-    TG_WGMMA(256, TG_D0 "," TG_D1 "," TG_D2 "," TG_D3, 128, 129, 130, 131, 132, TG_F32(0), TG_F32(32), TG_F32(64), TG_F32(96));
+    TG_WGMMA(256, TG_D0 "," TG_D1 "," TG_D2 "," TG_D3, 128, 129, 130, 131, 132, TG_F32(0), TG_F32(32), TG_F32(64),
+             TG_F32(96));
   }
 }
 
@@ -162,7 +166,8 @@ __device__ inline void wgmma_keep(float (&d)[count]) {
   for (int i = 0; i < count; i++) asm volatile("" : "+f"(d[i])::"memory");
 }
 
-// wgmma_fence comes before the first wgmma, and before the next one on accumulators that the thread has touched since.
+// wgmma_fence comes before the first wgmma, and before the next one on accumulators that the thread has touched
+// since.
 template <int count>
 __device__ inline void wgmma_fence(float (&d)[count]) {
   wgmma_keep(d);
@@ -170,8 +175,8 @@ __device__ inline void wgmma_fence(float (&d)[count]) {
 }
 __device__ inline void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 
-// wgmma_wait returns when all but the newest `pending` commits are done: their tiles may be overwritten, and with pending 0
-// the accumulators are there.
+// wgmma_wait returns when all but the newest `pending` commits are done: their tiles may be overwritten, and with
+// pending 0 the accumulators are there.
 template <int pending, int count>
 __device__ inline void wgmma_wait(float (&d)[count]) {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(pending) : "memory");

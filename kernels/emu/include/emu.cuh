@@ -1,7 +1,7 @@
-// The CUDA dialect of kernels/cuda/include/tg.cuh as C++17 for an ordinary compiler. Every CUDA thread is a fiber of the
-// emulator's runtime (../runtime); a word that waits for other threads (__syncthreads, a shuffle) is a call into it, and
-// everything else is plain C++ here. build.sh includes this file before each .cu, which it then puts into an anonymous
-// namespace, so that two files may use one name as they may under nvcc.
+// The CUDA dialect of kernels/cuda/include/tg.cuh as C++17 for an ordinary compiler. Every CUDA thread is a fiber of
+// the emulator's runtime (../runtime); a word that waits for other threads (__syncthreads, a shuffle) is a call into
+// it, and everything else is plain C++ here. build.sh includes this file before each .cu, which it then puts into an
+// anonymous namespace, so that two files may use one name as they may under nvcc.
 #pragma once
 
 #include <float.h>
@@ -28,8 +28,8 @@
 #define __noinline__ __attribute__((noinline))
 #define __align__(n) __attribute__((aligned(n)))
 
-// Static shared memory: one copy a host thread, because a host thread runs one block at a time. AddressSanitizer puts red
-// zones around statics but not around thread locals, so its build has one host thread.
+// Static shared memory: one copy a host thread, because a host thread runs one block at a time. AddressSanitizer puts
+// red zones around statics but not around thread locals, so its build has one host thread.
 #ifdef TG_EMU_ASAN
 #define __shared__ static
 #else
@@ -59,9 +59,9 @@ struct Launch {
   dim3 grid, block;
 };
 
-// A fiber's stack is one slot of 64 KiB, at a multiple of that. The line at its top points to the thread that runs on it;
-// which line of the last page that is changes from slot to slot, or all of them would compete for the same lines of the
-// cache. So the running thread is found from the stack pointer alone.
+// A fiber's stack is one slot of 64 KiB, at a multiple of that. The line at its top points to the thread that runs on
+// it; which line of the last page that is changes from slot to slot, or all of them would compete for the same lines
+// of the cache. So the running thread is found from the stack pointer alone.
 constexpr uintptr_t kSlot = 64 << 10;
 
 inline uintptr_t header(uintptr_t inSlot) { return (inSlot | (kSlot - 1)) + 1 - 64 - (inSlot / kSlot % 32) * 64; }
@@ -90,7 +90,8 @@ unsigned char *dynamicShared();
 // meet waits until all 32 lanes are here, and returns the 32 values they brought.
 const uint64_t *meet(const char *what, unsigned mask, uint64_t bits, Site site);
 
-// together waits until all 32 lanes are here; the last to come runs work over the operands of all, in the order of lanes.
+// together waits until all 32 lanes are here; the last to come runs work over the operands of all, in the order of
+// lanes.
 void together(const char *what, void *operand, void (*work)(void *const *operands, Site site), Site site);
 
 // barrier waits for `threads` threads at named barrier id; 0 threads are the whole block.
@@ -190,8 +191,8 @@ inline void __stcs(T *p, T v) { *p = v; }
 template <typename T>
 inline void __stcg(T *p, T v) { *p = v; }
 
-// Atomics are on integers only, as in the dialect: a float one would make the sum's order a matter of luck. The type of
-// the second operand is not deduced, so that atomicAdd(&count, 1) works for an unsigned count.
+// Atomics are on integers only, as in the dialect: a float one would make the sum's order a matter of luck. The type
+// of the second operand is not deduced, so that atomicAdd(&count, 1) works for an unsigned count.
 template <typename T>
 struct tg_integer {
   static_assert(std::is_integral<T>::value, "atomics are on integers only");

@@ -1,6 +1,6 @@
-// The words of hopper.cuh in plain C++. Bulk copies happen late, in any order; products happen when their warpgroup waits for
-// them, and read their tiles then: what is overwritten or read too early shows. Addresses and descriptors are those of the
-// block's dynamic shared memory, with the bits and the swizzle of the hardware.
+// The words of hopper.cuh in plain C++. Bulk copies happen late, in any order; products happen when their warpgroup
+// waits for them, and read their tiles then: what is overwritten or read too early shows. Addresses and descriptors
+// are those of the block's dynamic shared memory, with the bits and the swizzle of the hardware.
 #pragma once
 
 #include "emu.cuh"
@@ -14,8 +14,11 @@ namespace tg {
 uint32_t sharedAddress(const void *p, Site site);
 
 void mbarrierBegin(mbarrier *b, int arrivals, Site site);
+void mbarrierBegun();
 void mbarrierArrive(mbarrier *b, int bytes, Site site);
 void mbarrierWait(mbarrier *b, int parity, Site site);
+
+void asyncFence();
 
 struct Box {
   int coordinates[5];
@@ -47,7 +50,7 @@ void moveRegisters(int count, Site site);
 inline uint32_t shared_address(const void *p, TG_SITE) { return ::tg::sharedAddress(p, site); }
 
 inline void mbarrier_begin(mbarrier *b, int arrivals, TG_SITE) { ::tg::mbarrierBegin(b, arrivals, site); }
-inline void mbarrier_begun() {}
+inline void mbarrier_begun() { ::tg::mbarrierBegun(); }
 inline void mbarrier_arrive(mbarrier *b, TG_SITE) { ::tg::mbarrierArrive(b, 0, site); }
 inline void mbarrier_expect(mbarrier *b, int bytes, TG_SITE) { ::tg::mbarrierArrive(b, bytes, site); }
 inline void mbarrier_wait(mbarrier *b, int parity, TG_SITE) { ::tg::mbarrierWait(b, parity, site); }
@@ -74,7 +77,7 @@ inline void tma_store_commit() { ::tg::tmaStoreCommit(); }
 template <int pending>
 inline void tma_store_wait() { ::tg::tmaStoreWait(pending); }
 inline void tma_prefetch(const void *) {}
-inline void async_fence() {}
+inline void async_fence() { ::tg::asyncFence(); }
 
 inline uint64_t wgmma_across_k(const void *tile, int bytes, TG_SITE) {
   return (uint64_t)(::tg::sharedAddress(tile, site) >> 4) | (uint64_t)(bytes >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 |

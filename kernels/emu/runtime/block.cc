@@ -217,8 +217,8 @@ static bool arrive(Runner *r, Thread *t, const char *what, Site site) {
     w->what = what;
     w->site = site;
   } else if (w->what != what || !same(w->site, site)) {
-    failBlock(r, inBlock(r) + text(": divergent warp: thread %d is in %s (%s) while others of its warp wait in %s (%s)", t->number,
-                                   what, at(site).c_str(), w->what, at(w->site).c_str()));
+    const char *format = ": divergent warp: thread %d is in %s (%s) while others of its warp wait in %s (%s)";
+    failBlock(r, inBlock(r) + text(format, t->number, what, at(site).c_str(), w->what, at(w->site).c_str()));
   }
   if (++w->arrived < 32) return false;
   w->arrived = 0;

@@ -65,7 +65,7 @@ struct Runner {
   Thread *threads;
   Warp *warps;
   Barrier *barriers;
-  Thread **ready;  // a stack: a warp runs on until it waits for other warps, so that warps are as far apart as they can be
+  Thread **ready;  // a stack: a warp runs on until it waits for others, so that warps are as far apart as they can be
   int readyCount;
   int live;
   void *top;  // of the host thread's own stack
@@ -88,7 +88,8 @@ struct Runner {
   std::map<const Kernel *, Habit> habits;
 };
 
-// runBlock runs one block to its end, or until r->failed; first says that it is the first of its launch on this runner.
+// runBlock runs one block to its end, or until r->failed; first says that it is the first of its launch on this
+// runner.
 void runBlock(Runner *r, uint3 block, bool first);
 
 // prepare makes the memory of a runner on its host thread.
@@ -109,8 +110,8 @@ void poisonStatics(Runner *r, bool first);
 // noteTouched remembers what the first block of a launch has written.
 void noteTouched(Runner *r);
 
-// The engines of hopper.cuh: made, set back at the start of a block, what a thread that ends has left undone, and what is
-// said of a barrier that threads wait for.
+// The engines of hopper.cuh: made, set back at the start of a block, what a thread that ends has left undone, and
+// what is said of a barrier that threads wait for.
 struct Hopper *makeHopper();
 void beginHopper(Runner *r);
 std::string unfinished(const Runner *r, const Thread *t);

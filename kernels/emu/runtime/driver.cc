@@ -113,12 +113,12 @@ static CUresult misfit(const CUfunc_st *f, dim3 grid, dim3 block, unsigned share
                   (unsigned long long)threads, k.threads);
   }
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535) {
-    return refuse(CUDA_ERROR_INVALID_VALUE, "kernel %s is launched with a grid of (%u,%u,%u) blocks", name, grid.x, grid.y,
-                  grid.z);
+    return refuse(CUDA_ERROR_INVALID_VALUE, "kernel %s is launched with a grid of (%u,%u,%u) blocks", name, grid.x,
+                  grid.y, grid.z);
   }
   if ((int)shared > f->sharedAllowed || (int)shared > sharedOptIn(sm)) {
-    return refuse(CUDA_ERROR_INVALID_VALUE, "kernel %s is launched with %u bytes of dynamic shared memory and allowed %d",
-                  name, shared, f->sharedAllowed);
+    return refuse(CUDA_ERROR_INVALID_VALUE, "kernel %s is launched with %u bytes of shared memory and allowed %d", name,
+                  shared, f->sharedAllowed);
   }
   return CUDA_SUCCESS;
 }
@@ -238,7 +238,8 @@ TG_CALL cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
   return CUDA_SUCCESS;
 }
 
-// A context that nobody retains any more is forgotten but not destroyed: other threads may still have it as their own.
+// A context that nobody retains any more is forgotten but not destroyed: other threads may still have it as their
+// own.
 TG_CALL cuDevicePrimaryCtxRelease(CUdevice device) {
   Devices &d = devices();
   std::lock_guard<std::mutex> lock(d.mutex);
@@ -326,7 +327,8 @@ TG_CALL cuFuncGetAttribute(int *value, CUfunction_attribute which, CUfunction fu
 }
 
 TG_CALL cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
-                       unsigned blockY, unsigned blockZ, unsigned shared, CUstream handle, void **params, void **extra) {
+                       unsigned blockY, unsigned blockZ, unsigned shared, CUstream handle, void **params,
+                       void **extra) {
   TG_ENTER(c);
   return launchKernel(c, function, {gridX, gridY, gridZ}, {blockX, blockY, blockZ}, shared, streamOf(c, handle), params,
                       extra);

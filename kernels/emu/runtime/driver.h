@@ -1,4 +1,5 @@
-// The state behind the driver's handles: devices, their contexts, streams of work that has not run yet, events and graphs.
+// The state behind the driver's handles: devices, their contexts, streams of work that has not run yet, events and
+// graphs.
 #pragma once
 
 #include <cuda.h>

@@ -9,7 +9,8 @@ static Thread *running() { return (Thread *)self(); }
 
 static Runner *enter(Site site) {
   Runner *r = running()->runner;
-  if (r->work->sm < 90) fail(site, "Hopper's engines on a card of compute capability %d.%d", r->work->sm / 10, r->work->sm % 10);
+  const int sm = r->work->sm;
+  if (sm < 90) fail(site, "Hopper's engines on a card of compute capability %d.%d", sm / 10, sm % 10);
   r->usesHopper = true;
   return r;
 }
@@ -19,7 +20,8 @@ static Engine &engineOf(Runner *r, Thread *t) { return r->hopper->engines[t->num
 uint32_t sharedAddress(const void *p, Site site) {
   Runner *r = running()->runner;
   const size_t at = (const unsigned char *)p - r->shared;
-  if ((const unsigned char *)p < r->shared || at >= r->work->shared) fail(site, "%p is not in dynamic shared memory", p);
+  const bool before = (const unsigned char *)p < r->shared;
+  if (before || at >= r->work->shared) fail(site, "%p is not in dynamic shared memory", p);
   return (uint32_t)at;
 }
 
@@ -27,21 +29,32 @@ uint32_t sharedAddress(const void *p, Site site) {
 
 constexpr uint64_t kTag = 0x7261427400000000;
 
+static void checkPlace(mbarrier *b, Site site) {
+  if ((uintptr_t)b % 8 == 0 && inShared(b, sizeof *b)) return;
+  fail(site, "the mbarrier %p is not 8 aligned bytes of shared memory", (void *)b);
+}
+
 static Counter &counterOf(Runner *r, mbarrier *b, Site site) {
-  if ((uintptr_t)b % 8 != 0 || !inShared(b, sizeof *b)) fail(site, "the mbarrier %p is not 8 aligned bytes of shared memory", (void *)b);
+  checkPlace(b, site);
   const uint64_t number = b->word ^ kTag;
   if (number >= r->hopper->counters.size() || r->hopper->counters[number].place != b) {
     fail(site, "the mbarrier has not begun, or was overwritten");
   }
+  if (!r->hopper->begun) fail(site, "the mbarrier is used before mbarrier_begun");
   return r->hopper->counters[number];
 }
 
 void mbarrierBegin(mbarrier *b, int arrivals, Site site) {
   Runner *r = enter(site);
-  if ((uintptr_t)b % 8 != 0 || !inShared(b, sizeof *b)) fail(site, "the mbarrier %p is not 8 aligned bytes of shared memory", (void *)b);
+  checkPlace(b, site);
   b->word = kTag ^ r->hopper->counters.size();
   r->hopper->counters.push_back({b, arrivals, arrivals, 0, 0, {}});
+  r->hopper->begun = false;
 }
+
+void mbarrierBegun() { running()->runner->hopper->begun = true; }
+
+void asyncFence() { running()->runner->hopper->asyncFence = true; }
 
 // settle ends the phase where nothing of it is missing. Whoever waits goes on, and has to look again.
 static void settle(Runner *r, Counter &c) {
@@ -96,17 +109,20 @@ static size_t boxBytes(const TensorMap &m) {
   return bytes;
 }
 
-// swizzled moves 16-byte pieces within rows of 32, 64 or 128 bytes: the higher bits of an address choose the exchange.
+// swizzled moves 16-byte pieces within rows of 32, 64 or 128 bytes: the higher bits of an address choose the
+// exchange.
 static size_t swizzled(size_t at, int swizzle) { return at ^ ((at >> 7 & ((1u << swizzle) - 1)) << 4); }
 
 static void checkTile(Runner *r, const void *tile, const TensorMap &m, Site site) {
   const uint32_t at = sharedAddress(tile, site);
-  if (at + boxBytes(m) > r->work->shared) fail(site, "a box of %zu bytes at byte %u ends outside shared memory", boxBytes(m), at);
+  const size_t bytes = boxBytes(m);
+  if (at + bytes > r->work->shared) fail(site, "a box of %zu bytes at byte %u ends outside shared memory", bytes, at);
   const uint32_t multiple = m.swizzle == 0 ? 128 : 128u << m.swizzle;
   if (at % multiple != 0) fail(site, "a box at byte %u of shared memory: want a multiple of %u", at, multiple);
 }
 
-// eachRow calls f with the global address of each row of the box (none where it is outside the tensor), and the row's number.
+// eachRow calls f with the global address of each row of the box (none where it is outside the tensor), and the row's
+// number.
 template <typename F>
 static void eachRow(const TensorMap &m, const Box &box, F f) {
   uint32_t at[5] = {};
@@ -124,7 +140,8 @@ static void eachRow(const TensorMap &m, const Box &box, F f) {
   }
 }
 
-// eachPiece calls f for every 16 bytes of the box: their shared address, the global one, and which of them exist there.
+// eachPiece calls f for every 16 bytes of the box: their shared address, the global one, and which of them exist
+// there.
 template <typename F>
 static void eachPiece(const TensorMap &m, const Box &box, unsigned char *shared, size_t tile, F f) {
   const int64_t inner = (int64_t)m.box[0] * m.elementBytes, size = (int64_t)m.sizes[0] * m.elementBytes;
@@ -162,6 +179,7 @@ void tmaStore(const void *map, const void *src, Box box, Site site) {
   Runner *r = enter(site);
   const TensorMap m = read(map, box, site);
   checkTile(r, src, m, site);
+  if (!r->hopper->asyncFence) fail(site, "tma_store, and no thread of the block has called async_fence");
   Engine &e = engineOf(r, running());
   unsigned char *shared = r->shared;
   const size_t tile = (const unsigned char *)src - shared;
@@ -267,12 +285,12 @@ static void agree(Runner *r, int group, Site site) {
   for (int i = 1; i < 128; i++) {
     bool equal = e[i].products.size() == e[0].products.size() && e[i].commits == e[0].commits;
     for (size_t p = 0; equal && p < e[0].products.size(); p++) equal = same(e[i].products[p], e[0].products[p]);
-    if (!equal) fail(site, "threads %d and %d of a warpgroup wait for different products", group * 128, group * 128 + i);
+    if (!equal) fail(site, "threads 0 and %d of warpgroup %d wait for different products", i, group);
   }
 }
 
-// The whole warpgroup meets here, because its products are one thing: a thread that returns may tell others that the tiles
-// are free.
+// The whole warpgroup meets here, because its products are one thing: a thread that returns may tell others that the
+// tiles are free.
 void wgmmaWait(int pending, Site site) {
   Runner *r = enter(site);
   Thread *t = running();
@@ -297,8 +315,18 @@ void wgmmaWait(int pending, Site site) {
 }
 
 void moveRegisters(int count, Site site) {
-  enter(site);
-  if (count < 24 || count > 256 || count % 8 != 0) fail(site, "%d registers: want a multiple of 8 from 24 to 256", count);
+  Runner *r = enter(site);
+  const bool fits = count >= 24 && count <= 256 && count % 8 == 0;
+  if (!fits) fail(site, "%d registers: want a multiple of 8 from 24 to 256", count);
+  r->hopper->groups[running()->number / 128].registers = count;
+  const int groups = r->work->kernel->threads / 128;
+  int all = 0;
+  for (int g = 0; g < groups; g++) {
+    const int own = r->hopper->groups[g].registers;
+    if (own == 0) return;  // not yet known
+    all += own;
+  }
+  if (all > 512) fail(site, "the warpgroups take %d registers a thread together: there are 512", all);
 }
 
 // Beginning and end.
@@ -310,6 +338,7 @@ void beginHopper(Runner *r) {
   h->counters.clear();
   for (Engine &e : h->engines) e = Engine();
   for (Warpgroup &w : h->groups) w = Warpgroup();
+  h->begun = h->asyncFence = false;
 }
 
 std::string unfinished(const Runner *r, const Thread *t) {

@@ -6,8 +6,8 @@
 
 namespace tg {
 
-// Counter is one mbarrier. Its 8 bytes of shared memory hold a tag and its number here, so that a barrier that was never
-// begun, or was overwritten, is known.
+// Counter is one mbarrier. Its 8 bytes of shared memory hold a tag and its number here, so that a barrier that was
+// never begun, or was overwritten, is known.
 struct Counter {
   mbarrier *place;
   int arrivals;           // of a phase
@@ -35,6 +35,7 @@ struct Engine {
 // Warpgroup is where 128 threads wait for their products.
 struct Warpgroup {
   int arrived = 0, pending = 0;
+  int registers = 0;  // a thread, once it has said so
   Site site;
 };
 
@@ -47,6 +48,7 @@ struct Hopper {
   float left[64][16], right[16][256];  // of the product that is computed: a fiber's stack is small
   Sums sums;
   std::vector<Counter> counters;
+  bool begun = false, asyncFence = false;  // the block has called these
   Engine engines[kMaxThreads];
   Warpgroup groups[kMaxThreads / 128];
 };

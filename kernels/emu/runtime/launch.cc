@@ -111,7 +111,8 @@ static Runner *runnerOf(uintptr_t sp) {
   return nullptr;
 }
 
-// onFault turns a fault of a kernel into its failure. What faults elsewhere goes to the handler that was there before.
+// onFault turns a fault of a kernel into its failure. What faults elsewhere goes to the handler that was there
+// before.
 static void onFault(int signal, siginfo_t *info, void *context) {
   ucontext_t *u = (ucontext_t *)context;
 #if defined(__x86_64__)

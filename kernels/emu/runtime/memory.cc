@@ -1,5 +1,5 @@
-// Device memory is host memory between pages that fault. It is full of NaN (0xff) when it is handed out, and what has been
-// freed faults: addresses are not used again.
+// Device memory is host memory between pages that fault. It is full of NaN (0xff) when it is handed out, and what has
+// been freed faults: addresses are not used again.
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -32,7 +32,8 @@ static Table &table() {
   return *t;
 }
 
-// pattern is a file of 0xff. Mapping it privately gives memory that is full of NaN and costs nothing until it is written.
+// pattern is a file of 0xff. Mapping it privately gives memory that is full of NaN and costs nothing until it is
+// written.
 static int pattern(Table &t) {
   if (t.pattern >= 0) return t.pattern;
   t.pattern = memfd_create("emulator-nan", MFD_CLOEXEC);

@@ -24,8 +24,8 @@ static inline void addRows(float (*d)[8], const float (*a)[16], const float (*b)
   for (int i = 0; i < 4; i++) *(Row *)d[i] = sums[i];
 }
 
-// Fragments as in the PTX manual: lane l has group l/4 and pair l%4. Products of bfloat16 are exact in float32; they are
-// added to the accumulator in the order of the inner index.
+// Fragments as in the PTX manual: lane l has group l/4 and pair l%4. Products of bfloat16 are exact in float32; they
+// are added to the accumulator in the order of the inner index.
 void mmaBf16(void *const *lanes, Site) {
   alignas(32) float a[16][16], b[16][8], d[16][8];
   for (int l = 0; l < 32; l++) {

@@ -1,5 +1,5 @@
-// Streams. Work runs in the order of its stream, as late as the driver's rules allow: so a host buffer that is reused too
-// early, or read too early, shows.
+// Streams. Work runs in the order of its stream, as late as the driver's rules allow: so a host buffer that is reused
+// too early, or read too early, shows.
 #include "driver.h"
 
 namespace tg {

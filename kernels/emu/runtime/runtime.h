@@ -1,5 +1,5 @@
-// The emulator's runtime: runs the blocks of a launch, each thread of a block as a fiber. driver.cc puts the CUDA driver's
-// functions on top. Everything here is inside one library and hidden; only the cu* functions are exported.
+// The emulator's runtime: runs the blocks of a launch, each thread of a block as a fiber. driver.cc puts the CUDA
+// driver's functions on top. Everything here is inside one library and hidden; only the cu* functions are exported.
 #pragma once
 
 #include <stddef.h>
@@ -31,11 +31,12 @@ struct Work {
   dim3 grid, block;
   size_t shared;                         // bytes of dynamic shared memory
   std::vector<unsigned char> arguments;  // its struct
-  uint64_t seed, number;                 // of the context, and which launch of it this is: they give the order of threads
+  uint64_t seed, number;                 // of the context, and which launch of it this is: the order of threads
   int sm;                                // the card's compute capability
 };
 
-// run runs all blocks of the work and returns an empty string, or what went wrong, in one line. One work runs at a time.
+// run runs all blocks of the work and returns an empty string, or what went wrong, in one line. One work runs at a
+// time.
 std::string run(const Work &work);
 
 // Settings come from the environment when a context is made.
@@ -69,7 +70,7 @@ struct Random {
 void *allocate(size_t bytes);  // nothing where the host has none
 size_t release(void *start);   // the bytes that it had; 0 where start is no allocation
 std::string damage();          // what was written outside an allocation, found at its release; empty where nothing was
-size_t allocationOf(const void *address, const void **start);  // bytes and start of the allocation; 0 where there is none
+size_t allocationOf(const void *address, const void **start);  // bytes and start of the allocation; 0 where none is
 std::string describe(const void *address);  // for messages: "4 bytes after the allocation of 1024 bytes at 0x7f..."
 
 // Shared memory of the block that this host thread runs.

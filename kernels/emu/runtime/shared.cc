@@ -1,6 +1,7 @@
-// Static shared memory. The kernels' __shared__ variables are thread locals of this library, so one host thread's copy of
-// them is one stretch of memory: the library's thread-local segment. It is filled with NaN before each block, and consulted
-// where an address must be one of shared memory. Under AddressSanitizer they are ordinary statics, in the data segment.
+// Static shared memory. The kernels' __shared__ variables are thread locals of this library, so one host thread's
+// copy of them is one stretch of memory: the library's thread-local segment. It is filled with NaN before each block,
+// and consulted where an address must be one of shared memory. Under AddressSanitizer they are ordinary statics, in
+// the data segment.
 #include <elf.h>
 #include <link.h>
 
@@ -47,8 +48,8 @@ void noteTouched(Runner *) {}
 #else
 static size_t lineEnd(const Runner *r, size_t line) { return std::min((line + 1) * kLine, r->staticBytes); }
 
-// The variables of all kernels are far more than one kernel's: so the first block of a kernel's first launch, and of every
-// kLearnAgain-th, finds all of them full of NaN and shows by what it leaves there which of them are its own.
+// The variables of all kernels are far more than one kernel's: so the first block of a kernel's first launch, and of
+// every kLearnAgain-th, finds all of them full of NaN and shows by what it leaves there which of them are its own.
 constexpr unsigned kLearnAgain = 64;
 
 void poisonStatics(Runner *r, bool first) {

@@ -1,5 +1,5 @@
-// tg_switch(void **from, void *to): saves the callee's registers on the running stack, leaves its top in *from and goes on
-// with the stack `to`, saved in the same way.
+// tg_switch(void **from, void *to): saves the callee's registers on the running stack, leaves its top in *from and
+// goes on with the stack `to`, saved in the same way.
 #if defined(__x86_64__)
 	.text
 	.globl tg_switch

@@ -1,5 +1,6 @@
-// Memory: allocations, copies and fills. An asynchronous copy reads and writes pinned host memory when it runs and not when
-// it is asked for. Ordinary host memory is copied at the call, as the driver does, because the caller may reuse it at once.
+// Memory: allocations, copies and fills. An asynchronous copy reads and writes pinned host memory when it runs and
+// not when it is asked for. Ordinary host memory is copied at the call, as the driver does, because the caller may
+// reuse it at once.
 #include <map>
 
 #include "calls.h"

@@ -1,4 +1,5 @@
-// Kernels with planted mistakes, each beside its right version: what the emulator must catch, and what it must let pass.
+// Kernels with planted mistakes, each beside its right version: what the emulator must catch, and what it must let
+// pass.
 #include "include/mma.cuh"
 #include "include/reduce.cuh"
 #include "include/tg.cuh"
@@ -17,8 +18,8 @@ __device__ inline void reverse(const tg_faults &a) {
 TG_KERNEL(reverse_right, tg_faults, 256) { reverse<true>(a); }
 TG_KERNEL(reverse_unsynchronised, tg_faults, 256) { reverse<false>(a); }
 
-// dst [blocks] = sums of src's 256s, twice over the same scratch: the second round may not begin to write while the first
-// is still being read.
+// dst [blocks] = sums of src's 256s, twice over the same scratch: the second round may not begin to write while the
+// first is still being read.
 template <bool synchronised>
 __device__ inline void sums(const tg_faults &a) {
   __shared__ float scratch[8];

@@ -1,5 +1,6 @@
-// The least warp-specialised product on Hopper's engines: one warpgroup copies tiles, two multiply them, 128 x 128 results
-// a block. Two barriers a stage: full counts the bytes that have come, empty the warpgroups that have read them.
+// The least warp-specialised product on Hopper's engines: one warpgroup copies tiles, two multiply them, 128 x 128
+// results a block. Two barriers a stage: full counts the bytes that have come, empty the warpgroups that have read
+// them.
 //
 // It is also what the emulator is tested with: `fault` plants the mistakes that such pipelines invite.
 #include "include/hopper.cuh"

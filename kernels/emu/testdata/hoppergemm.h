@@ -5,8 +5,8 @@
 #include "args.h"
 #include "tensormap.h"
 
-// c [m, n] = a·b over k. The maps are of bfloat16 with boxes of 64 elements, swizzled by 128 bytes: along k, {64, 128 rows};
-// across k, {64 rows, 64}.
+// c [m, n] = a·b over k. The maps are of bfloat16 with boxes of 64 elements, swizzled by 128 bytes: along k, {64, 128
+// rows}; across k, {64 rows, 64}.
 struct tg_hopper_gemm {
   struct tg_tensor_map a, b;
   TG_PTR(float) c;
