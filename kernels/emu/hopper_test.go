@@ -154,3 +154,92 @@ func TestHopperNeedsHopper(t *testing.T) {
 		t.Errorf("got %v and %q", r.err, message)
 	}
 }
+
+// boxes is tg_boxes of testdata/boxes.h.
+type boxes struct {
+	src, dst                   [16]uint64
+	x, y, z, w, bytes, mistake int32
+	_                          [40]byte
+}
+
+// A bulk copy moves the box wherever it lies, with zeros where it is outside the tensor, and a copy back leaves out what is
+// outside; swizzled or not. This is how a convolution reads the pixels around its window.
+func TestBoxesReachOutsideTheTensor(t *testing.T) {
+	size, box, target := [4]int{24, 5, 6, 3}, [4]int{16, 4, 3, 2}, [4]int{12, 4, 3, 2}
+	for _, swizzle := range []bool{false, true} {
+		for _, at := range [][4]int{{0, 0, 0, 0}, {8, 1, 3, 1}, {-4, -1, -2, -1}, {20, 3, 5, 2}, {40, 0, 0, 0}, {0, -4, 0, 0}} {
+			r := newRig(t)
+			args, src, dst := r.boxes(size, box, target, at, swizzle)
+			launch(r, "boxes", 1, 32, int(args.bytes)+8, args)
+			got := r.download(dst, 12*4*3*2)
+			if r.err != nil {
+				t.Fatal(r.err)
+			}
+			for i := range got {
+				var place, outside, index = [4]int{i % 12, i / 12 % 4, i / 48 % 3, i / 144}, false, 0
+				for d := 3; d >= 0; d-- {
+					c := at[d] + place[d]
+					outside = outside || c < 0 || c >= size[d]
+					index = index*size[d] + c
+				}
+				want := float32(0)
+				if !outside {
+					want = 2 * src[index]
+				}
+				if got[i] != want {
+					t.Fatalf("swizzle %v, box at %v: element %v is %v, want %v", swizzle, at, place, got[i], want)
+				}
+			}
+		}
+	}
+}
+
+// boxes makes a source full of a ramp, a target and the arguments of the kernel.
+func (r *rig) boxes(size, box, target, at [4]int, swizzle bool) (args boxes, src []float32, dst cu.DevicePtr) {
+	src = ramp(size[0] * size[1] * size[2] * size[3])
+	dst = r.alloc(target[0] * target[1] * target[2] * target[3])
+	args = boxes{x: int32(at[0]), y: int32(at[1]), z: int32(at[2]), w: int32(at[3]), bytes: int32(4 * box[0] * box[1] * box[2] * box[3])}
+	encode := func(p cu.DevicePtr, size [4]int, to *[16]uint64) {
+		m := driver.TensorMap{Base: uint64(p), Float32: true, Swizzle: swizzle}
+		stride := 4
+		for d := range size {
+			m.Sizes, m.Box = append(m.Sizes, uint64(size[d])), append(m.Box, uint32(box[d]))
+			stride *= size[d]
+			if d < 3 {
+				m.Strides = append(m.Strides, uint64(stride))
+			}
+		}
+		r.check(m.Encode(unsafe.Pointer(to)))
+	}
+	encode(r.upload(src), size, &args.src)
+	encode(dst, target, &args.dst)
+	return args, src, dst
+}
+
+// A copy back that is not fenced or not waited for is a mistake; what it reads is what is there when it is waited for.
+func TestFindsMistakesOfStores(t *testing.T) {
+	for mistake, says := range []string{
+		1: `tma_store, and no thread of the block has called async_fence`,
+		2: `thread 0 ends before it has waited for its tma_store`,
+		3: ``,
+	} {
+		if mistake == 0 {
+			continue
+		}
+		t.Run(fmt.Sprint(mistake), func(t *testing.T) {
+			r := newRig(t)
+			box := [4]int{16, 4, 3, 2}
+			args, _, dst := r.boxes(box, box, box, [4]int{}, false)
+			args.mistake = int32(mistake)
+			var got []float32
+			message := heard(t, func() {
+				launch(r, "boxes", 1, 32, int(args.bytes)+8, args)
+				r.check(r.stream.Synchronize())
+				got = r.download(dst, 8)
+			})
+			if says == "" && (r.err != nil || got[0] != 0 || got[1] != 4) || says != "" && !regexp.MustCompile(says).MatchString(message) {
+				t.Errorf("mistake %d: %v, %v, %q", mistake, got, r.err, message)
+			}
+		})
+	}
+}
