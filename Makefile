@@ -35,7 +35,7 @@ test-nocgo: ## the tests without cgo: the reference kernels do the work
 test-cuda: ## the CUDA device and its kernels on an emulated card (under 20 minutes)
 	kernels/emu/build.sh build/emu/libcuda.so
 	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so $(GO) test -count=1 -tags cuda -timeout 20m \
-	  ./kernels/emu/... ./kernels/cuda/... ./kernels/devices/...
+	  ./kernels/emu/... ./kernels/cuda/... ./kernels/devices/... ./internal/golden/...
 
 test-cuda-asan: ## the kernels again, with AddressSanitizer
 	kernels/emu/build.sh build/emu/libcuda-asan.so asan

@@ -5,25 +5,49 @@ import (
 	"math"
 
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/kernels"
 )
 
-// Bounds of docs/goldens.md for devices that compute in float32.
+// bounds are those of docs/goldens.md for one kind of arithmetic.
+type bounds struct {
+	measure    string // of activations and gradients
+	activation float64
+	loss       float64
+	gradient   float64
+	sampled    float64 // gradients of sampled files: among so many values some signs of the total variation flip
+	step       float64 // parameters after an update, in learning rates; infinite: not compared
+	score      float64 // inference
+	margin     float64 // pixels whose best two scores are closer may have either label
+}
+
+var (
+	float32Bounds = bounds{measure: relative, activation: 2e-5, loss: 2e-6, gradient: 2e-4, sampled: 1e-3, step: 0.05,
+		score: 1e-4, margin: 1e-5}
+	bfloat16Bounds = bounds{measure: relativeL2, activation: 2e-2, loss: 1e-2, gradient: 5e-2, sampled: 5e-2, step: math.Inf(1),
+		score: 1e-2, margin: 2e-2}
+)
+
+// boundsOf returns what dev is held to.
+func boundsOf(dev kernels.Device) bounds {
+	if kernels.RoundsToBFloat16(dev) {
+		return bfloat16Bounds
+	}
+	return float32Bounds
+}
+
+// Bounds that hold whatever the arithmetic.
 const (
-	activationBound    = 2e-5
-	lossBound          = 2e-6
-	gradientBound      = 2e-4
-	largeGradientBound = 1e-3 // sampled files: among so many values some total-variation signs flip
-	stepBound          = 0.05 // of the learning rate
-	rateBound          = 1e-12
-	resizeBound        = 1e-6
+	rateBound   = 1e-12
+	resizeBound = 1e-6
 )
 
 // The error measures.
 const (
-	relative  = "largest difference / largest magnitude"
-	ofRate    = "largest difference / learning rate"
-	bitsOff   = "values that differ"
-	relativeN = "relative difference"
+	relative   = "largest difference / largest magnitude"
+	relativeL2 = "norm of the difference / norm"
+	ofRate     = "largest difference / learning rate"
+	bitsOff    = "values that differ"
+	relativeN  = "relative difference"
 )
 
 // expectation is what a file says about a tensor: all values, or some of them and the norm of all.
@@ -31,6 +55,7 @@ type expectation struct {
 	values  []float64
 	indices []int64 // nil: all of them
 	norm    float64 // only with indices
+	sisters float64 // the norm to measure relativeL2 against instead of its own, where not 0
 }
 
 func expect(f *safetensors.File, name string) (expectation, error) {
@@ -97,6 +122,38 @@ func (e expectation) relative(have []float64) (float64, error) {
 		diff = worse(diff, math.Abs(norm(have)-e.norm)/e.norm)
 	}
 	return diff, nil
+}
+
+// relativeL2 returns the norm of the difference over the norm of what is expected, or the norm itself where zeros are expected.
+func (e expectation) relativeL2(have []float64) (float64, error) {
+	picked, err := e.pick(have)
+	if err != nil {
+		return 0, err
+	}
+	difference := make([]float64, len(picked))
+	for i, want := range e.values {
+		difference[i] = picked[i] - want
+	}
+	off := norm(difference)
+	magnitude := norm(e.values)
+	if e.sisters > 0 {
+		magnitude = e.sisters
+	}
+	if magnitude > 0 {
+		off /= magnitude
+	}
+	if e.indices != nil && e.norm > 0 {
+		off = worse(off, math.Abs(norm(have)-e.norm)/e.norm)
+	}
+	return off, nil
+}
+
+// off is the error that b measures.
+func (b bounds) off(e expectation, have []float64) (float64, error) {
+	if b.measure == relativeL2 {
+		return e.relativeL2(have)
+	}
+	return e.relative(have)
 }
 
 // worse is max, but NaN is worst.

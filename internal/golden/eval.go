@@ -14,12 +14,8 @@ import (
 	"github.com/textground/textground/tcl"
 )
 
-// Bounds of docs/goldens.md for inference.
-const (
-	scoreBound  = 1e-4
-	labelMargin = 1e-5 // pixels whose best two scores are closer are not compared
-	meanBound   = 1e-12
-)
+// meanBound is that of means of exact counts.
+const meanBound = 1e-12
 
 const absolute = "largest difference"
 
@@ -64,6 +60,7 @@ func (m evalMetadata) protocol(plain bool) segment.Protocol {
 type inference struct {
 	report *Report
 	file   *safetensors.File
+	bounds bounds
 	meta   evalMetadata
 	dev    kernels.Device
 	model  *tcl.Model
@@ -85,7 +82,7 @@ func replayEval(r *Report, name string, f *safetensors.File, dev kernels.Device)
 		return err
 	}
 	defer model.Close()
-	e := &inference{r, f, meta, dev, model, image}
+	e := &inference{r, f, boundsOf(dev), meta, dev, model, image}
 	classes, err := e.classes()
 	if err != nil {
 		return err
@@ -277,7 +274,7 @@ func (e *inference) labels(name, margins string, found *segment.LabelMap) error 
 	}
 	off := 0
 	for i, v := range pix {
-		if int64(v) != want[i] && apart[i] >= labelMargin {
+		if int64(v) != want[i] && float64(apart[i]) >= e.bounds.margin {
 			off++
 		}
 	}
@@ -377,6 +374,6 @@ func (e *inference) scores(group, name string, have []float32) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	e.report.add(group, absolute, Entry{name, diff, scoreBound})
+	e.report.add(group, absolute, Entry{name, diff, e.bounds.score})
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 var evalPath = filepath.Join("testdata", "tiny_eval.safetensors")
 
 func TestTheInferenceGoldenVerifiesOnEveryDevice(t *testing.T) {
-	for _, device := range []string{"ref", "cpu"} {
+	for _, device := range everyDevice {
 		t.Run(device, func(t *testing.T) {
 			if slow && device == "ref" {
 				t.Skip("ref under the race detector: minutes")

@@ -29,6 +29,9 @@ func read(t testing.TB, name string) *safetensors.File {
 	return f
 }
 
+// everyDevice is what the files are replayed on; cards, or the emulated one, where there are any.
+var everyDevice = []string{"ref", "cpu", "cuda", "cuda-float32"}
+
 func open(t testing.TB, name string) kernels.Device {
 	t.Helper()
 	dev, err := devices.Open(name, 2)
@@ -49,7 +52,7 @@ func replay(t testing.TB, name string, f *safetensors.File, dev kernels.Device) 
 }
 
 func TestTinyGoldensVerifyOnEveryDevice(t *testing.T) {
-	for _, device := range []string{"ref", "cpu"} {
+	for _, device := range everyDevice {
 		for _, name := range []string{"tiny_p1", "tiny_p2", "resize"} {
 			t.Run(device+"/"+name, func(t *testing.T) {
 				if slow && device == "ref" && name == "tiny_p1" {

@@ -158,9 +158,9 @@ func (j job) examine(m bin.Module) error {
 		}
 		instruction := ""
 		switch {
-		case strings.HasPrefix(j.source, "hopper_") && strings.HasSuffix(k.Name, "_bf16"):
+		case strings.HasPrefix(j.source, "hopper_") && strings.Contains(k.Name, "_bf16"):
 			instruction = "HGMMA"
-		case strings.HasSuffix(k.Name, "_bf16"):
+		case strings.Contains(k.Name, "_bf16"):
 			instruction = "HMMA"
 		}
 		if instruction != "" && strings.HasSuffix(m.File, ".cubin") && !k.Has(instruction) {
