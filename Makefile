@@ -6,7 +6,7 @@ VERSITYGW := $(TOOLS)/versitygw
 BENCH_VENV := $(TOOLS)/bench-venv
 
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 # The CUDA device is built in on Linux with gcc. It needs neither toolkit nor driver: cuda.h is our own.
 ifeq ($(shell uname -s)$(shell $(GO) env CGO_ENABLED)$(shell command -v gcc >/dev/null && echo gcc),Linux1gcc)

@@ -97,8 +97,8 @@ func lead(ctx context.Context, id string, f coordinatorFlags, out io.Writer) err
 	if err != nil {
 		return err
 	}
-	if f.listen != "" {
-		printJoinLine(out, id, server, dir)
+	if f.listen != "" && !f.supervised { // else train prints it: our output is a log, and no place for a secret
+		printJoinLine(out, id, f.listen)
 	}
 	for _, s := range start.skipped {
 		c.Journal("checkpoint-skipped", s.Step-1, s.String())
@@ -226,7 +226,7 @@ func openBus(ctx context.Context, id, dir, external, listen string, log hclog.Lo
 	}
 	server, err := exchange.StartServer(config)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, badInput(err.Error())
 	}
 	bus, err := exchange.Dial(ctx, exchange.BusConfig{Run: id, Name: "coordinator", InProcess: server, Log: log})
 	if err != nil {
@@ -259,16 +259,17 @@ func serveSpec(bus *exchange.Bus, record *RunRecord) (func(), error) {
 }
 
 // printJoinLine prints what to type on a second machine. The secret goes through the environment, never through arguments.
-func printJoinLine(out io.Writer, id string, server *exchange.Server, dir string) {
-	if server == nil {
-		return
+func printJoinLine(out io.Writer, id, listen string) {
+	address, err := readBusAddress(runPath(id))
+	if err != nil || address.Token == "" {
+		return // an external server: joining it needs what its owner gives out
 	}
-	host, _ := os.Hostname()
-	address, err := readBusAddress(dir)
-	if err != nil {
-		return
+	host, _, _ := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host, _ = os.Hostname()
 	}
-	fmt.Fprintf(out, "to join from another machine:\n  TEXTGROUND_TOKEN=%s textground worker %s --join nats://%s:%d\n", address.Token, id, host, server.Port())
+	port := address.URL[strings.LastIndexByte(address.URL, ':')+1:]
+	fmt.Fprintf(out, "to join from another machine:\n  TEXTGROUND_TOKEN=%s textground worker %s --join nats://%s\n", address.Token, id, net.JoinHostPort(host, port))
 }
 
 // newLog returns a log for people, or for machines with TEXTGROUND_LOG_JSON=1.

@@ -72,7 +72,8 @@ func isBadInput(err error) bool {
 }
 
 // usersToMend are errors of places that the user chose.
-var usersToMend = []error{store.ErrNoBucket, store.ErrDenied, store.ErrUnreachable, store.ErrNoSpace, dataset.ErrNoShards, syscall.ENOSPC, syscall.EDQUOT}
+var usersToMend = []error{store.ErrNoBucket, store.ErrDenied, store.ErrUnreachable, store.ErrNoSpace, dataset.ErrNoShards, syscall.ENOSPC, syscall.EDQUOT,
+	syscall.EADDRINUSE, syscall.EADDRNOTAVAIL}
 
 // causeOf makes an error of the reason for which a run ended. It has come here from another process, as text.
 func causeOf(reason string) error {

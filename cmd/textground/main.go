@@ -123,6 +123,12 @@ type goalError struct{ text string }
 
 func (e *goalError) Error() string { return e.text }
 
+// interruption ends a command that was asked to stop and has left everything in order.
+type interruption struct{ text string }
+
+func (e *interruption) Error() string { return e.text }
+func (e *interruption) Unwrap() error { return context.Canceled }
+
 // lineBreaks are what a one-line error must not have.
 var lineBreaks = regexp.MustCompile(`\s*\n\s*`)
 

@@ -200,7 +200,7 @@ func runAndReport(c *cobra.Command, record *RunRecord, f *trainFlags) error {
 		printResult(c, result, f.asJSON)
 	}
 	if err == nil && c.Context().Err() != nil {
-		return context.Canceled
+		return &interruption{"interrupted; go on with: textground resume " + record.Run}
 	}
 	return err
 }
@@ -235,6 +235,9 @@ func carryOut(ctx context.Context, record *RunRecord, f *trainFlags, talk io.Wri
 	allLost := func() {}
 	if f.listen == "" && record.File.NATS == "" {
 		allLost = stop // nobody else can join
+	}
+	if f.listen != "" {
+		printJoinLine(talk, record.Run, f.listen)
 	}
 	crew := startWorkers(s, record, localDevices(record.File.Device, f.cards), talk, allLost)
 	evaluations := startEvaluator(s, record, talk)

@@ -105,6 +105,9 @@ func TestSIGTERMSealsAndResumeGoesOnAtTheVeryStep(t *testing.T) {
 	if code := c.wait(); code != 130 {
 		t.Fatalf("exit code %d after SIGTERM, want 130\n%s", code, c.errs.String())
 	}
+	if text := c.errs.String(); !strings.Contains(text, "textground: interrupted; go on with: textground resume polite") {
+		t.Errorf("nothing says how to go on:\n%s", text)
+	}
 	stopped := p.status("polite").Committed
 	code, out, stderr := p.run("checkpoint", "ls", "polite")
 	if code != 0 || !strings.Contains(out, fmt.Sprintf("\n%d ", stopped+1)) {

@@ -216,6 +216,19 @@ func (p *place) journal(id string) []coordinator.Entry {
 	return entries
 }
 
+// hears waits until the run's journal says so.
+func (p *place) hears(run, text string) {
+	p.t.Helper()
+	eventually(p.t, text+" in the journal", patience, func() bool {
+		for _, e := range p.journal(run) {
+			if strings.Contains(e.Text, text) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // truth is the digest of the undisturbed run: one worker, computed once for all tests.
 var truth = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "textground-truth-")

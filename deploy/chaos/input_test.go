@@ -106,10 +106,8 @@ func TestATakenPortAndAnAlteredRunFileAreNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	code, _, stderr := p.run("train", tinyFile(), "--page", "", "--workers", "1", "--listen", taken.Addr().String())
-	if code == 0 || !strings.Contains(stderr, "choose another") {
-		t.Errorf("exit code %d with a taken port\n%s", code, stderr)
-	}
+	p.refused([]string{taken.Addr().String(), "choose another"}, "train", tinyFile(), "--page", "", "--workers", "1", "--listen", taken.Addr().String())
+	p.refused([]string{taken.Addr().String(), "choose another"}, "train", tinyFile(), "--page", taken.Addr().String(), "--workers", "1")
 	p.train("--workers", "1", "--run", "mine", "--steps", "1")
 	p.refused([]string{"seed: 7 → 8", "mine"}, "train", p.edited("seed: 7", "seed: 8"), "--run", "mine")
 }

@@ -29,19 +29,6 @@ func smallDisk(t *testing.T, size string) (dir string, resize func(size string))
 	}
 }
 
-// hears waits until the run's journal says so.
-func (p *place) hears(run, text string) {
-	p.t.Helper()
-	eventually(p.t, text+" in the journal", patience, func() bool {
-		for _, e := range p.journal(run) {
-			if strings.Contains(e.Text, text) {
-				return true
-			}
-		}
-		return false
-	})
-}
-
 // sound asserts that the checkpoint after so many steps can be read back.
 func (p *place) sound(run, step string) {
 	p.t.Helper()
