@@ -16,7 +16,7 @@ type Saver struct {
 	Epoch      int
 	Identity   checkpoint.Identity
 	Parameters func(step int) []checkpoint.Parameter // with the updates each has had after step
-	Parent     string                                // digest of the newest manifest
+	Newest     *checkpoint.Manifest                  // that the run goes on from; nil before the first
 	Retention  *checkpoint.Retention
 	Now        func() time.Time
 }
@@ -24,8 +24,11 @@ type Saver struct {
 // seal writes the manifest of the state after step from what the writers of its volumes reported.
 func (s *Saver) seal(ctx context.Context, step int, nonce string, reported map[int]string) (*checkpoint.Manifest, error) {
 	m := checkpoint.Manifest{
-		Run: s.Lineage.Run, Lineage: s.Lineage.Number, Step: step + 1, Epoch: s.Epoch, Nonce: nonce, Sealed: s.Now(), Parent: s.Parent,
+		Run: s.Lineage.Run, Lineage: s.Lineage.Number, Step: step + 1, Epoch: s.Epoch, Nonce: nonce, Sealed: s.Now(),
 		Identity: s.Identity, Metrics: map[string]checkpoint.Float{}, Parameters: s.Parameters(step),
+	}
+	if s.Newest != nil {
+		m.Parent = s.Newest.Digest
 	}
 	for volume := range len(reported) {
 		written, err := checkpoint.DecodeWritten(reported[volume])
@@ -40,7 +43,7 @@ func (s *Saver) seal(ctx context.Context, step int, nonce string, reported map[i
 	}
 	sealed, err := checkpoint.Seal(ctx, s.Store, m)
 	if err == nil {
-		s.Parent = sealed.Digest
+		s.Newest = sealed
 	}
 	return sealed, err
 }

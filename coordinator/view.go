@@ -35,7 +35,7 @@ const (
 )
 
 func newView(c *Coordinator) view {
-	return view{c: c, losses: &lossBook{}, reports: map[string]proto.Report{}, bad: badSamples{told: map[string]int{}}}
+	return view{c: c, losses: &lossBook{}, reports: map[string]proto.Report{}, bad: badSamples{told: map[string]int{}}, manifest: c.Saver.Newest}
 }
 
 func (v *view) report(r proto.Report) error {

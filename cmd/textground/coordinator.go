@@ -110,7 +110,7 @@ func lead(ctx context.Context, id string, f coordinatorFlags, out io.Writer) err
 // start is where a run begins: its newest checkpoint that verifies, or the seed's initial state.
 type start struct {
 	base    proto.Base
-	parent  string
+	newest  *checkpoint.Manifest // nil for the initial state
 	class   string
 	skipped []checkpoint.Skipped
 }
@@ -138,7 +138,7 @@ func findStart(ctx context.Context, a *assembly, l checkpoint.Lineage, mixed boo
 			return s, badInput(fmt.Sprintf("the checkpoint of step %d was made with other %s (%.12s, now %.12s); restore them, or start a new run", m.Step, part.what, part.want, part.have))
 		}
 	}
-	s.base, s.parent = proto.Base{Step: m.Step - 1, Manifest: m.Digest}, m.Digest
+	s.base, s.newest = proto.Base{Step: m.Step - 1, Manifest: m.Digest}, m
 	if !mixed {
 		s.class = m.Identity.DeviceClass
 	}
@@ -155,7 +155,7 @@ func coordinatorConfig(a *assembly, id, dir string, f coordinatorFlags, lineage 
 	return coordinator.Config{
 		Run: id, Dir: dir, PID: os.Getpid(), Page: f.page, File: file, Bus: bus, Now: time.Now, Log: log,
 		Sizes: coordinator.Sizes{Text: file.MicroBatch * a.config.Vision.Embed, Columns: 2 * file.Batch, Gradient: [3]int{0, tcl.GradientLen(a.config, 1), tcl.GradientLen(a.config, 2)}},
-		Saver: &coordinator.Saver{Store: a.store, Lineage: lineage, Epoch: epoch, Parent: s.parent, Now: time.Now, Retention: checkpoint.NewRetention(file.Checkpoint.Keep),
+		Saver: &coordinator.Saver{Store: a.store, Lineage: lineage, Epoch: epoch, Newest: s.newest, Now: time.Now, Retention: checkpoint.NewRetention(file.Checkpoint.Keep),
 			Identity: checkpoint.Identity{Seed: file.Seed, Dataset: a.index.Fingerprint, Frozen: a.frozen, RunFile: file.Digest(), DeviceClass: s.class},
 			Parameters: func(step int) []checkpoint.Parameter {
 				var parameters []checkpoint.Parameter
