@@ -36,12 +36,19 @@ test-cuda: ## the CUDA device and its kernels on an emulated card (under 20 minu
 	kernels/emu/build.sh build/emu/libcuda.so
 	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so $(GO) test -count=1 -tags cuda -timeout 20m \
 	  ./kernels/emu/... ./kernels/cuda/... ./kernels/devices/... ./internal/golden/...
+	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so $(GO) test -count=1 -tags cuda -timeout 10m -run TestCards ./cmd/textground
 
 test-cuda-asan: ## the kernels again, with AddressSanitizer
 	kernels/emu/build.sh build/emu/libcuda-asan.so asan
-	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda-asan.so TG_EMU_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
+	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda-asan.so TG_EMU_CHECK=asan ASAN_OPTIONS=detect_leaks=0 \
 	  $(GO) test -count=1 -tags cuda -timeout 20m -exec "env LD_PRELOAD=$$(g++ -print-file-name=libasan.so)" \
 	  -run 'TestConforms|TestSanitizer|TestHopperProduct|TestFragments' ./kernels/emu ./kernels/cuda
+
+test-cuda-races: ## the kernels again, every access to shared memory judged
+	kernels/emu/build.sh build/emu/libcuda-races.so races
+	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda-races.so TG_EMU_CHECK=races \
+	  $(GO) test -count=1 -tags cuda -timeout 20m -run 'TestConforms|TestRaces|TestHopperProduct|TestFragments' \
+	  ./kernels/emu ./kernels/cuda
 
 race: test ## the same: `make test` has the race detector on
 
@@ -86,4 +93,4 @@ kernels-check: ## compile them again and want the committed bytes, no spills, an
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: help build demo control test test-nocgo test-cuda test-cuda-asan race lint bench digest vitb16 fuzz sim proto clip-check kernels kernels-check
+.PHONY: help build demo control test test-nocgo test-cuda test-cuda-asan test-cuda-races race lint bench digest vitb16 fuzz sim proto clip-check kernels kernels-check

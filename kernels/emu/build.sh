@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build.sh OUT.so [asan] [FILE.cu ...]: compiles the kernels (all of kernels/cuda, or the files named) together with the
+# build.sh OUT.so [asan|races] [FILE.cu ...]: compiles the kernels (all of kernels/cuda, or the files named) together with the
 # emulated driver into one shared library, which TEXTGROUND_CUDA_DRIVER then names. Objects are kept in build/emu at the
 # root of the repository, one a file, and made again where a source or a header of theirs has changed.
 set -euo pipefail
@@ -8,11 +8,11 @@ root=$(cd "$here/../.." && pwd)
 out=$1
 shift
 objects=${TG_EMU_BUILD:-$root/build/emu}
-sanitize=
-if [ "${1:-}" = asan ]; then
+check=
+if [ "${1:-}" = asan ] || [ "${1:-}" = races ]; then
+  check=$1
+  objects=$objects-$check
   shift
-  objects=$objects-asan
-  sanitize=1
 fi
 files=()
 for file in "${@:-$root/kernels/cuda/*.cu}"; do
@@ -23,4 +23,4 @@ mkdir -p "$objects" "$(dirname "$out")"
 exec 9>"$objects/lock"
 flock 9
 make --no-print-directory -s -j "${TG_EMU_JOBS:-2}" -f "$here/emu.mk" EMU="$here" CUDA="$root/kernels/cuda" \
-  OBJECTS="$objects" SANITIZE=$sanitize OUT="$(realpath -m "$out")" CU="${files[*]}"
+  OBJECTS="$objects" CHECK=$check OUT="$(realpath -m "$out")" CU="${files[*]}"

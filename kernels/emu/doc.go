@@ -8,9 +8,12 @@
 // It is made to find mistakes. Warps, lanes, blocks and late copies come in an order drawn from TG_EMU_SEED, memory that nobody
 // has written is NaN, and device memory ends at a page that faults. A barrier that some threads miss, a shuffle that lanes
 // disagree on, a wait that nothing ends and an address outside every allocation are failures of the launch that name kernel,
-// block and threads. It cannot find memory-model races, missing proxy fences, or anything about speed. The other variables:
-// TG_EMU_SM (75, 80, 90), TG_EMU_DEVICES, TG_EMU_MEMORY (bytes a device), TG_EMU_FAIL_AFTER (launches until the device fails),
-// TG_EMU_LAZY=0 (work runs at once), TG_EMU_THREADS (host threads that run blocks).
+// block and threads. Two more builds look closer: asan (AddressSanitizer, for the ends of static shared arrays) and races
+// (every access to shared memory judged against the barriers that its thread has passed). None finds races between blocks,
+// missing proxy fences, wrong bits in a descriptor that a tensor map has wrong too, or anything about speed.
 //
-// Only tests import it; the product links nothing of it.
+// The other variables: TG_EMU_SM (75, 80, 90), TG_EMU_DEVICES, TG_EMU_MEMORY (bytes a device), TG_EMU_FAIL_AFTER (launches until
+// the device fails), TG_EMU_LAZY=0 (work runs at once), TG_EMU_THREADS (host threads that run blocks).
+//
+// This package has nothing but tests of the emulator. The product links nothing of it.
 package emu

@@ -271,9 +271,40 @@ func TestDevicesWorkAtOnce(t *testing.T) {
 	group.Wait()
 }
 
+// Every access judged, a missing barrier is found under any seed, with the line of the kernel and the other thread.
+func TestRacesAreNamed(t *testing.T) {
+	if check != "races" {
+		t.Skip("make test-cuda-races runs it")
+	}
+	for kernel, says := range map[string]string{
+		"reverse_unsynchronised": `\(faults.cu:\d+\): (race: it (reads|writes) shared memory that .* (wrote|read), with no barrier between|it reads shared memory that no thread of the block has written)`,
+		"sums_unsynchronised":    `\(faults.cu:\d+\): race: it (reads|writes) shared memory that .* (wrote|read), with no barrier between`,
+		"unwritten_shared":       `\(faults.cu:\d+\): it reads shared memory that no thread of the block has written`,
+		"reverse_right":          ``,
+		"sums_right":             ``,
+	} {
+		for seed := range 10 {
+			t.Run(fmt.Sprint(kernel, seed), func(t *testing.T) {
+				r := newRig(t, fmt.Sprint("TG_EMU_SEED=", seed))
+				threads := 256
+				if kernel == "unwritten_shared" {
+					threads = 64
+				}
+				message := heard(t, func() {
+					launch(r, kernel, 4, threads, 0, faults{r.alloc(1024), r.upload(ramp(1024)), 1024})
+					r.check(r.stream.Synchronize())
+				})
+				if (r.err != nil) != (says != "") || !regexp.MustCompile(says).MatchString(message) {
+					t.Errorf("got %v and %q, want %s", r.err, message, says)
+				}
+			})
+		}
+	}
+}
+
 // With AddressSanitizer, one element past a static shared array ends the process with the line of the kernel.
 func TestSanitizerSeesTheEndOfSharedArrays(t *testing.T) {
-	if !sanitized() {
+	if check != "asan" {
 		t.Skip("make test-cuda-asan runs it")
 	}
 	const child = "TG_EMU_TEST_CHILD"

@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	arguments := []string{library}
-	if sanitized() {
-		arguments = []string{strings.TrimSuffix(library, ".so") + "-asan.so", "asan"}
+	if check != "" {
+		arguments = []string{strings.TrimSuffix(library, ".so") + "-" + check + ".so", check}
 	}
 	sources, _ := filepath.Glob("testdata/*.cu")
 	build := exec.Command("./build.sh", append(arguments, sources...)...)
@@ -43,8 +43,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// sanitized reports whether this process has AddressSanitizer inside: make test-cuda-asan.
-func sanitized() bool { return os.Getenv("TG_EMU_SANITIZE") != "" }
+// check is the build that this process tests: asan or races, or the ordinary one. See the Makefile's test-cuda-asan.
+var check = os.Getenv("TG_EMU_CHECK")
 
 // rig is one context on the emulated card, with a stream.
 type rig struct {

@@ -90,6 +90,8 @@ unsigned char *dynamicShared();
 // meet waits until all 32 lanes are here, and returns the 32 values they brought.
 const uint64_t *meet(const char *what, unsigned mask, uint64_t bits, Site site);
 
+void syncWarp(unsigned mask, Site site);
+
 // together waits until all 32 lanes are here; the last to come runs work over the operands of all, in the order of
 // lanes.
 void together(const char *what, void *operand, void (*work)(void *const *operands, Site site), Site site);
@@ -131,7 +133,7 @@ constexpr int warpSize = 32;
 // Rendezvous.
 
 inline void __syncthreads(TG_SITE) { ::tg::barrier(0, 0, site); }
-inline void __syncwarp(unsigned mask = 0xffffffffu, TG_SITE) { ::tg::meet("__syncwarp", mask, 0, site); }
+inline void __syncwarp(unsigned mask = 0xffffffffu, TG_SITE) { ::tg::syncWarp(mask, site); }
 
 inline unsigned tg_lane() { return ::tg::self()->thread.x % 32; }
 

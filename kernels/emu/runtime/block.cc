@@ -251,6 +251,11 @@ const uint64_t *meet(const char *what, unsigned mask, uint64_t bits, Site site) 
   return values;
 }
 
+void syncWarp(unsigned mask, Site site) {
+  meet("__syncwarp", mask, 0, site);
+  running()->warpEpoch++;
+}
+
 void together(const char *what, void *operand, void (*work)(void *const *, Site), Site site) {
   Thread *t = running();
   Runner *r = t->runner;
@@ -293,9 +298,11 @@ void barrier(int id, int threads, Site site) {
   if (++b->arrived < threads) {
     b->waiting[b->arrived - 1] = t;
     wait(r, what, id, site);
-    return;
+  } else {
+    releaseBarrier(r, b);
   }
-  releaseBarrier(r, b);
+  if (id != 0) r->usesNamed = true;
+  r->lastEpoch = std::max(r->lastEpoch, ++t->blockEpoch);
 }
 
 static void *pages(size_t bytes) {
@@ -307,7 +314,6 @@ static void *pages(size_t bytes) {
   return p;
 }
 
-constexpr size_t kSharedBytes = 256 << 10;
 
 static char *slotsOfStacks() {
   char *area = (char *)pages((kMaxThreads + 1) * kSlot);
@@ -333,6 +339,7 @@ void prepare(Runner *r) {
   pthread_attr_destroy(&attributes);
   r->hopper = makeHopper();
   findStatics(r);
+  makeAccesses(r);
 }
 
 // resetStacks takes back the stacks that a failed block left in use.
@@ -345,6 +352,8 @@ static void resetStacks(Runner *r) {
 
 // begin sets the block's threads to their start, warps in an order of their own.
 static void begin(Runner *r) {
+  r->firstEpoch = r->lastEpoch + 1;
+  r->lastEpoch = r->firstEpoch;
   const int count = r->work->kernel->threads, warps = count / 32;
   const dim3 &shape = r->launch->block;
   for (int i = 0; i < count; i++) {
@@ -358,6 +367,8 @@ static void begin(Runner *r) {
     t->state = kFresh;
     t->stack = nullptr;
     t->detail = 0;
+    t->blockEpoch = r->firstEpoch;
+    t->warpEpoch = 0;
   }
   int order[kMaxThreads / 32];
   for (int w = 0; w < warps; w++) {
@@ -375,6 +386,7 @@ static void begin(Runner *r) {
   }
   for (int i = 0; i < kMaxBarriers; i++) r->barriers[i].arrived = 0;
   r->live = count;
+  r->usesNamed = false;
   r->late.clear();
   beginHopper(r);
 }

@@ -10,6 +10,7 @@ namespace tg {
 constexpr int kMaxThreads = 1024;
 constexpr int kMaxBarriers = 16;
 
+constexpr size_t kSharedBytes = 256 << 10;  // room for dynamic shared memory
 constexpr size_t kGuard = 4096;  // at the bottom of a slot: no access
 
 enum State : uint8_t { kFresh, kReady, kWaiting, kExited };
@@ -23,6 +24,7 @@ struct Thread : Place {
   struct Runner *runner;
   Warp *warp;
   int number;      // in the block
+  uint32_t blockEpoch, warpEpoch;  // barriers and __syncwarps passed, for races.cc
   State state;
   Site site;       // where it waits
   const char *wait;  // for what
@@ -81,7 +83,9 @@ struct Runner {
   uintptr_t faultedAt;
 
   struct Hopper *hopper;
-  bool usesHopper;  // the block does
+  bool usesHopper, usesNamed;  // the block does: Hopper's engines, named barriers
+  struct Access *accesses;     // of every two bytes of shared memory, dynamic then static
+  uint32_t firstEpoch, lastEpoch;  // of the block
   unsigned char *shared;  // dynamic shared memory
   unsigned char *statics;  // static shared memory
   size_t staticBytes;
@@ -100,6 +104,15 @@ void makeReady(Runner *r, Thread *t);
 
 // wait parks the running thread until somebody makes it ready.
 void wait(Runner *r, const char *what, int detail, Site site);
+
+// runnerOf returns the runner on whose fibers' stacks the address lies.
+Runner *runnerOf(uintptr_t address);
+
+// placeOf returns the source line of an instruction.
+std::string placeOf(uintptr_t instruction);
+
+// makeAccesses makes the memory of races.cc.
+void makeAccesses(Runner *r);
 
 // findStatics finds the static shared memory of the host thread.
 void findStatics(Runner *r);

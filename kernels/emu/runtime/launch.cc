@@ -80,7 +80,7 @@ static void runShare(Pool &p, Runner *r) {
 }
 
 // placeOf asks the binutils, where the machine has them, for the line of an instruction.
-static std::string placeOf(uintptr_t instruction) {
+std::string placeOf(uintptr_t instruction) {
   Dl_info info;
   if (dladdr((void *)instruction, &info) == 0 || info.dli_fname == nullptr) return "unknown place";
   char command[512], line[256] = "";
@@ -104,9 +104,9 @@ static void faulted() {
 
 static struct sigaction previous[64];
 
-static Runner *runnerOf(uintptr_t sp) {
+Runner *runnerOf(uintptr_t address) {
   for (Runner *r : pool().runners) {
-    if (sp >= (uintptr_t)r->slots && sp < (uintptr_t)r->slots + kMaxThreads * kSlot) return r;
+    if (address - (uintptr_t)r->slots < kMaxThreads * kSlot) return r;
   }
   return nullptr;
 }

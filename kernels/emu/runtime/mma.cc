@@ -1,7 +1,7 @@
 // Tensor-core fragments, for a whole warp at once.
 #include "../include/emu_mma.cuh"
 
-#include "runtime.h"
+#include "races.h"
 
 namespace tg {
 
@@ -60,6 +60,7 @@ static void readRows(void *const *lanes, uint16_t (*rows)[8], Site site) {
     const void *row = ((const Load *)lanes[l])->row;
     if ((uintptr_t)row % 16 != 0) fail(site, "ldmatrix: lane %d's row %p is not at a multiple of 16 bytes", l, row);
     if (!inShared(row, 16)) fail(site, "ldmatrix: lane %d's row %p is not in shared memory", l, row);
+    noteAccess(&((Thread *)self())->warp->lanes[l], row, 16, false, {0, site});
     memcpy(rows[l], row, 16);
   }
 }

@@ -1,0 +1,150 @@
+// Races in shared memory. In the build `races`, the compiler puts a call before every access of a kernel to memory:
+// those of ThreadSanitizer, whose library this file takes the place of. For every two bytes of shared memory it keeps
+// who wrote them last and who has read them since, and when: how many barriers and __syncwarps the thread had passed.
+// Two accesses of different threads, one of them a write, need a barrier between them, or a __syncwarp where they are
+// of one warp. What nobody of the block has written may not be read.
+//
+// A block that synchronises through mbarriers or named barriers is not judged from there on: their order is not one
+// of epochs.
+#include "races.h"
+
+#include <stdlib.h>
+
+namespace tg {
+
+constexpr size_t kGrain = 2;
+
+static Access *accessOf(Runner *r, uintptr_t address) {
+  const uintptr_t dynamic = address - (uintptr_t)r->shared, fixed = address - (uintptr_t)r->statics;
+  if (dynamic < r->work->shared) return &r->accesses[dynamic / kGrain];
+  if (fixed < r->staticBytes) return &r->accesses[(kSharedBytes + fixed) / kGrain];
+  return nullptr;
+}
+
+static bool ofThisBlock(const Runner *r, const Mark &m) { return m.block >= r->firstEpoch; }
+
+static bool ordered(const Mark &earlier, const Thread *now) {
+  if (earlier.block != now->blockEpoch || earlier.thread == now->number) return true;
+  return earlier.thread != kManyWarps && earlier.warp == now->number / 32 && earlier.inWarp < now->warpEpoch;
+}
+
+static std::string name(const Mark &m) {
+  if (m.thread == kManyWarps) return "threads of several warps";
+  return m.thread == kManyLanes ? "lanes of warp " + std::to_string(m.warp) : "thread " + std::to_string(m.thread);
+}
+
+[[noreturn]] static void report(Where where, const std::string &what) {
+  if (where.instruction == 0) fail(where.site, "%s", what.c_str());
+  const std::string place = placeOf(where.instruction);
+  fail({place.c_str(), -1}, "%s", what.c_str());
+}
+
+[[noreturn]] static void race(Where where, const char *does, const Mark &other, const char *did) {
+  report(where, std::string("race: it ") + does + " shared memory that " + name(other) + " " + did + ", with no barrier between");
+}
+
+static Mark markOf(const Thread *t) {
+  return {(int16_t)t->number, (int16_t)(t->number / 32), t->blockEpoch, t->warpEpoch};
+}
+
+// addReader keeps the readers between two barriers together: one thread, several lanes of a warp, or several warps.
+static void addReader(Mark &m, const Thread *t) {
+  if (m.block != t->blockEpoch || m.thread == t->number) {
+    m = markOf(t);
+  } else if (m.thread != kManyWarps && m.warp == t->number / 32) {
+    m.thread = kManyLanes;
+    m.inWarp = t->warpEpoch;
+  } else {
+    m.thread = kManyWarps;
+  }
+}
+
+static void read(Runner *r, Thread *t, Access &a, Where where) {
+  if (!ofThisBlock(r, a.writer)) report(where, "it reads shared memory that no thread of the block has written");
+  if (!ordered(a.writer, t)) race(where, "reads", a.writer, "wrote");
+  addReader(a.reader, t);
+}
+
+static void write(Runner *r, Thread *t, Access &a, Where where) {
+  if (ofThisBlock(r, a.writer) && !ordered(a.writer, t)) race(where, "writes", a.writer, "wrote");
+  if (ofThisBlock(r, a.reader) && !ordered(a.reader, t)) race(where, "writes", a.reader, "read");
+  a.writer = markOf(t);
+}
+
+#ifdef TG_EMU_RACES
+void makeAccesses(Runner *r) {
+  r->accesses = (Access *)calloc((kSharedBytes + r->staticBytes) / kGrain + 1, sizeof(Access));
+}
+#else
+void makeAccesses(Runner *) {}
+#endif
+
+void noteAccess(Thread *t, const void *address, size_t bytes, bool writes, Where where) {
+  Runner *r = t->runner;
+  if (r->accesses == nullptr || r->usesHopper || r->usesNamed) return;
+  for (uintptr_t at = (uintptr_t)address & ~(kGrain - 1); at < (uintptr_t)address + bytes; at += kGrain) {
+    Access *a = accessOf(r, at);
+    if (a == nullptr) return;
+    if (writes) {
+      write(r, t, *a, where);
+    } else {
+      read(r, t, *a, where);
+    }
+  }
+}
+
+// note is what the compiler's calls come to. Code that runs on no fiber, such as that of the library's start, is left
+// alone.
+static inline void note(const void *address, size_t bytes, bool writes, void *from) {
+  if (runnerOf((uintptr_t)__builtin_frame_address(0)) == nullptr) return;
+  noteAccess((Thread *)self(), address, bytes, writes, {(uintptr_t)from - 1, {nullptr, 0}});
+}
+
+}  // namespace tg
+
+#define TG_ACCESS(name, bytes, writes) \
+  extern "C" void name(void *p) { ::tg::note(p, bytes, writes, __builtin_return_address(0)); }
+#define TG_ACCESSES(bytes)                              \
+  TG_ACCESS(__tsan_read##bytes, bytes, false)           \
+  TG_ACCESS(__tsan_write##bytes, bytes, true)           \
+  TG_ACCESS(__tsan_unaligned_read##bytes, bytes, false) \
+  TG_ACCESS(__tsan_unaligned_write##bytes, bytes, true)
+TG_ACCESSES(1)
+TG_ACCESSES(2)
+TG_ACCESSES(4)
+TG_ACCESSES(8)
+TG_ACCESSES(16)
+
+extern "C" void __tsan_read_range(void *p, size_t n) { ::tg::note(p, n, false, __builtin_return_address(0)); }
+extern "C" void __tsan_write_range(void *p, size_t n) { ::tg::note(p, n, true, __builtin_return_address(0)); }
+extern "C" void __tsan_init() {}
+extern "C" void __tsan_func_entry(void *) {}
+extern "C" void __tsan_func_exit() {}
+
+// Atomics are never part of a race.
+#define TG_ATOMIC(bits, type)                                                                                         \
+  extern "C" type __tsan_atomic##bits##_load(const type *p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }     \
+  extern "C" void __tsan_atomic##bits##_store(type *p, type v, int) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }     \
+  extern "C" type __tsan_atomic##bits##_exchange(type *p, type v, int) {                                              \
+    return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);                                                               \
+  }                                                                                                                   \
+  extern "C" type __tsan_atomic##bits##_fetch_add(type *p, type v, int) {                                             \
+    return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST);                                                                \
+  }                                                                                                                   \
+  extern "C" type __tsan_atomic##bits##_fetch_sub(type *p, type v, int) {                                             \
+    return __atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST);                                                                \
+  }                                                                                                                   \
+  extern "C" type __tsan_atomic##bits##_fetch_and(type *p, type v, int) {                                             \
+    return __atomic_fetch_and(p, v, __ATOMIC_SEQ_CST);                                                                \
+  }                                                                                                                   \
+  extern "C" type __tsan_atomic##bits##_fetch_or(type *p, type v, int) {                                              \
+    return __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST);                                                                 \
+  }                                                                                                                   \
+  extern "C" type __tsan_atomic##bits##_fetch_xor(type *p, type v, int) {                                             \
+    return __atomic_fetch_xor(p, v, __ATOMIC_SEQ_CST);                                                                \
+  }                                                                                                                   \
+  extern "C" int __tsan_atomic##bits##_compare_exchange_strong(type *p, type *expected, type v, int, int) {           \
+    return __atomic_compare_exchange_n(p, expected, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                    \
+  }
+TG_ATOMIC(32, int32_t)
+TG_ATOMIC(64, int64_t)
