@@ -79,6 +79,10 @@ func (d *device) packConv(weight kernels.Tensor, s convShape, turned bool) (pack
 // convolve launches a convolution over the positions of s, one for each parity of its outputs.
 func (d *device) convolve(s convShape, a *C.struct_tg_conv) {
 	a.batch, a.h, a.w = C.int32_t(s.b), C.int32_t(s.h), C.int32_t(s.w)
+	if w := convWork(s, a); d.hopper && w.pays() {
+		d.hopperConvolve(w, s, a)
+		return
+	}
 	parities := int(a.up * a.up)
 	t := d.tile(conv, s.b*s.h*s.w, int(a.cols), parities, 1)
 	launch(d, t.kernel, grid{X: t.tiles, Y: parities}, 0, a)

@@ -74,12 +74,15 @@ func describe(index int) (c Card, err error) {
 
 // kernelsFor says which kernels a card gets.
 func kernelsFor(name string, sm int) string {
+	hopper, err := wantsHopper(sm)
 	switch {
 	case sm < LeastSM:
 		return tooOld(name, sm).Error()
-	case sm == 90:
-		return "Hopper"
-	case sm < 90:
+	case err != nil:
+		return err.Error()
+	case hopper:
+		return "Hopper for large products and convolutions in bf16, portable for the rest"
+	case sm <= hopperSM:
 		return "portable"
 	}
 	return "portable, compiled by the driver from PTX"

@@ -18,6 +18,9 @@ type device struct {
 	name      string
 	sm        int // compute capability times ten
 	precision Precision
+	hopper    bool // Hopper's own kernels compute where they pay
+
+	multiprocessors int // of the card
 
 	arena
 	tape      *driver.Tape

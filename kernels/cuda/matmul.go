@@ -18,15 +18,20 @@ var matMulFinish = declare("matmul_finish", 256)
 // MatMul computes c = a·b with the epilogue m.
 func (d *device) MatMul(c, a, b kernels.Tensor, m kernels.MatMul) {
 	rows, cols, inner := m.Sizes(c, a, b)
-	t := d.tile(matMul[[2]bool{m.TransA, m.TransB}], rows, cols, 1, ceil(inner, innerStep))
 	args := &C.struct_tg_matmul{
 		a: C.uint64_t(address(a)), b: C.uint64_t(address(b)), c: C.uint64_t(address(c)), bias: C.uint64_t(address(m.Bias)),
 		pre: C.uint64_t(address(m.Pre)), residual: C.uint64_t(address(m.Residual)),
 		ld_a: C.int64_t(a.Stride), ld_b: C.int64_t(b.Stride), ld_c: C.int64_t(c.Stride),
 		ld_pre: C.int64_t(m.Pre.Stride), ld_residual: C.int64_t(m.Residual.Stride),
-		m: C.int32_t(rows), n: C.int32_t(cols), k: C.int32_t(inner), splits: C.int32_t(t.splits),
+		m: C.int32_t(rows), n: C.int32_t(cols), k: C.int32_t(inner),
 		act: flag(m.Act == kernels.QuickGELU), act_grad: flag(m.ActGrad == kernels.QuickGELU), add: flag(m.Add),
 	}
+	if w := gemmWork(rows, cols, inner); d.hopper && w.pays() {
+		d.hopperMatMul(w, a, b, m, args)
+		return
+	}
+	t := d.tile(matMul[[2]bool{m.TransA, m.TransB}], rows, cols, 1, ceil(inner, innerStep))
+	args.splits = C.int32_t(t.splits)
 	g := grid{X: t.tiles, Z: t.splits}
 	if t.splits == 1 {
 		launch(d, t.kernel, g, 0, args)

@@ -20,8 +20,12 @@ func open(index int, precision Precision) (*device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open device cuda:%d: %w", index, err)
 	}
+	hopper, err := wantsHopper(sm)
+	if err != nil {
+		return nil, fmt.Errorf("open device cuda:%d (%s): %w", index, name, err)
+	}
 	d := &device{
-		name: "cuda-sm" + fmt.Sprint(sm) + "-" + token(name) + "-" + precision.String(), sm: sm, precision: precision, card: card,
+		name: class(name, sm, precision, hopper), sm: sm, precision: precision, hopper: hopper && precision == bf16, card: card,
 		functions: make([]uint64, len(declared)), allowed: make([]int, len(declared)),
 		engine: startEngine(fmt.Sprintf("cuda:%d (%s)", index, name)),
 	}
@@ -32,6 +36,15 @@ func open(index int, precision Precision) (*device, error) {
 		return nil, fmt.Errorf("open device cuda:%d (%s): %w", index, name, err)
 	}
 	return d, nil
+}
+
+// class names what numbers may depend on: the card, the precision, and kernels that are not the usual ones of that card.
+func class(name string, sm int, precision Precision, hopper bool) string {
+	c := fmt.Sprintf("cuda-sm%d-%s-%v", sm, token(name), precision)
+	if sm == hopperSM && precision == bf16 && !hopper {
+		c += "-portable"
+	}
+	return c
 }
 
 // find loads the driver and looks a card up.
@@ -87,6 +100,9 @@ func (d *device) start() error {
 	}
 	if err := d.staging.open(); err != nil {
 		return fmt.Errorf("allocate %d MiB of pinned host memory: %w", slots*slotBytes>>20, err)
+	}
+	if err := d.countMultiprocessors(); err != nil {
+		return fmt.Errorf("count the multiprocessors: %w", err)
 	}
 	return d.load()
 }

@@ -19,7 +19,7 @@ const (
 // Plan returns the bytes of device memory that work needs. It calls work with a twin of this device that runs the same
 // launchers and takes the same pieces of memory, but computes nothing: downloads give what the host slice holds.
 func (d *device) Plan(work func(kernels.Device) error) (int64, error) {
-	twin := &device{name: d.name, sm: d.sm, precision: d.precision}
+	twin := &device{name: d.name, sm: d.sm, precision: d.precision, hopper: d.hopper}
 	twin.arena.add(span{dryBase, dryBytes})
 	twin.extent = dryBase
 	if err := work(twin); err != nil {

@@ -41,7 +41,7 @@ type Card struct {
 	Name        string // as the driver has it
 	SM          int    // compute capability times ten
 	Free, Total int64  // bytes of memory
-	Kernels     string // which kernels run on it: "portable", "Hopper", or why none do
+	Kernels     string // which kernels run on it: "portable", those of Hopper, or why none do
 }
 
 // OutOfMemory is what Alloc panics with: operations return no errors. A process that owns the device recovers it and ends.
