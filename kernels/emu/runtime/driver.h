@@ -60,6 +60,7 @@ struct CUctx_st {
   CUresult broken = CUDA_SUCCESS;  // the first failure of the device: everything returns it from then on
   uint64_t launches = 0;
   uint64_t used = 0;
+  std::set<void *> allocations;
   int users = 0;
   CUctx_st(int device, tg::Settings s) : device(device), settings(s), standard{this, true, 0, {}, nullptr} {}
 };

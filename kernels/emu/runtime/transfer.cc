@@ -134,6 +134,7 @@ TG_CALL cuMemAlloc(CUdeviceptr *address, size_t bytes) {
   void *p = allocate(bytes);
   if (p == nullptr) return CUDA_ERROR_OUT_OF_MEMORY;
   c->used += bytes;
+  c->allocations.insert(p);
   *address = (CUdeviceptr)p;
   return CUDA_SUCCESS;
 }
@@ -145,6 +146,7 @@ TG_CALL cuMemFree(CUdeviceptr address) {
   const size_t bytes = release((void *)address);
   if (bytes == 0) return refuse(CUDA_ERROR_INVALID_VALUE, "free of %#llx, which is no allocation", address);
   c->used -= bytes;
+  c->allocations.erase((void *)address);
   const std::string wrong = damage();
   if (!wrong.empty()) c->broken = refuse(CUDA_ERROR_LAUNCH_FAILED, "%s", wrong.c_str());
   return c->broken;
