@@ -99,7 +99,9 @@ func (f *benchFlags) kernels(c *cobra.Command, dev kernels.Device) error {
 		line := kernelLine{Device: dev.Name(), Kernel: t.Name, Seconds: t.Seconds, TFLOPs: t.Flops / t.Seconds / 1e12, GBs: t.Bytes / t.Seconds / 1e9}
 		line.compare(dev, t)
 		if f.asJSON {
-			lines.Encode(line)
+			if err := lines.Encode(line); err != nil {
+				return err
+			}
 			continue
 		}
 		fmt.Fprintf(table, "%s\t%.3f\t%s\t%s\t%s\t\n", line.Kernel, 1e3*line.Seconds, figure(line.TFLOPs, "%.3f"), figure(line.GBs, "%.1f"), line.peer())
@@ -172,7 +174,9 @@ func newBenchStep() *cobra.Command {
 					return err
 				}
 				if f.asJSON {
-					json.NewEncoder(c.OutOrStdout()).Encode(line)
+					if err := json.NewEncoder(c.OutOrStdout()).Encode(line); err != nil {
+						return err
+					}
 					continue
 				}
 				fmt.Fprintf(c.OutOrStdout(), "%s phase %d: %.1f ms a step of %d images against %d texts, %.1f images/s, %d MiB\n",

@@ -91,13 +91,17 @@ func (e *engine) time(calls int, call func() error) (float64, error) {
 	defer cu.DestroyEvent(&end)
 	for i := range calls + 1 {
 		if i == 1 {
-			begin.Record(e.stream)
+			if err := begin.Record(e.stream); err != nil {
+				return 0, named(err)
+			}
 		}
 		if err := call(); err != nil {
 			return 0, err
 		}
 	}
-	end.Record(e.stream)
+	if err := end.Record(e.stream); err != nil {
+		return 0, named(err)
+	}
 	if err := end.Synchronize(); err != nil {
 		return 0, named(err)
 	}

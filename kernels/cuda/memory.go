@@ -94,7 +94,7 @@ func (d *device) allocate(bytes int64) error {
 
 // cardMemory returns the card's free and total bytes, 0 where the card has failed.
 func (d *device) cardMemory() (free, total int64) {
-	d.engine.do(func() (err error) {
+	_ = d.engine.do(func() (err error) {
 		free, total, err = cu.MemInfo()
 		return err
 	})

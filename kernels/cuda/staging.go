@@ -75,7 +75,7 @@ func (d *device) nextSlot() {
 	}
 	d.flush()
 	e := d.engine
-	e.do(func() error {
+	_ = e.do(func() error { // settle keeps what fails
 		e.settle(s.events[s.slot].Synchronize)
 		return nil
 	})

@@ -25,7 +25,7 @@ func (d *device) encode(to unsafe.Pointer, m driver.TensorMap) {
 	key := fmt.Sprint(m)
 	encoded, known := d.maps[key]
 	if !known {
-		d.engine.do(func() error {
+		_ = d.engine.do(func() error { // fail keeps what fails
 			if err := m.Encode(unsafe.Pointer(&encoded)); err != nil {
 				d.engine.fail(fmt.Sprintf("tensor map %+v", m), err)
 			}

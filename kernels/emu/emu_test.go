@@ -47,13 +47,13 @@ func TestFindsPlantedMistakes(t *testing.T) {
 				launch(r, c.kernel, 1024/256, c.threads, c.shared, faults{dst, src, c.n})
 				r.check(r.stream.Synchronize())
 			})
-			if r.err != cu.LaunchFailed {
+			if !errors.Is(r.err, cu.LaunchFailed) {
 				t.Errorf("got the error %v, want %v", r.err, cu.LaunchFailed)
 			}
 			if !regexp.MustCompile(`^emulator: kernel ` + c.kernel + `, .*` + c.says + `.* \(TG_EMU_SEED=1\)\n$`).MatchString(message) {
 				t.Errorf("the emulator says %q, want %s", message, c.says)
 			}
-			if _, err := cu.MemAlloc(4); err != cu.LaunchFailed {
+			if _, err := cu.MemAlloc(4); !errors.Is(err, cu.LaunchFailed) {
 				t.Errorf("a call after the failure returns %v, want the failure again", err)
 			}
 		})
@@ -192,7 +192,7 @@ func TestRefusesLaunches(t *testing.T) {
 	refused("no block", invalid, func() { launch(r, "copies", 0, 256, 0, args) })
 	refused("too much shared memory", invalid, func() { launch(r, "copies", 1, 256, 164<<10, args) })
 	refused("copy past the end", cu.InvalidValue, func() { r.check(cu.MemcpyDtoH(unsafe.Pointer(&make([]float32, 512)[0]), dst, 2048)) })
-	if _, err := r.module.Function("unheard_of"); err != cu.NotFound {
+	if _, err := r.module.Function("unheard_of"); !errors.Is(err, cu.NotFound) {
 		t.Errorf("an unknown kernel: %v", err)
 	}
 	r.err = nil
@@ -207,7 +207,7 @@ func TestFailsWhenToldTo(t *testing.T) {
 	r := newRig(t, "TG_EMU_FAIL_AFTER=2", "TG_EMU_MEMORY=4096")
 	dst := r.alloc(512)
 	src := r.upload(ramp(512))
-	if _, err := cu.MemAlloc(4); err != cu.OutOfMemory {
+	if _, err := cu.MemAlloc(4); !errors.Is(err, cu.OutOfMemory) {
 		t.Errorf("a byte too many: %v", err)
 	}
 	message := heard(t, func() {
@@ -216,7 +216,7 @@ func TestFailsWhenToldTo(t *testing.T) {
 		}
 		r.check(r.stream.Synchronize())
 	})
-	if r.err != cu.LaunchFailed || !regexp.MustCompile("TG_EMU_FAIL_AFTER").MatchString(message) {
+	if !errors.Is(r.err, cu.LaunchFailed) || !regexp.MustCompile("TG_EMU_FAIL_AFTER").MatchString(message) {
 		t.Errorf("got %v and %q", r.err, message)
 	}
 }

@@ -3,6 +3,7 @@
 package emu
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -150,7 +151,7 @@ func TestHopperNeedsHopper(t *testing.T) {
 		launchGrid(r, "hopper_gemm_nt", [3]uint32{1, 1, 1}, 384, hopperShared, args)
 		r.check(r.stream.Synchronize())
 	})
-	if r.err != cu.LaunchFailed || !regexp.MustCompile(`compute capability 8\.0`).MatchString(message) {
+	if !errors.Is(r.err, cu.LaunchFailed) || !regexp.MustCompile(`compute capability 8\.0`).MatchString(message) {
 		t.Errorf("got %v and %q", r.err, message)
 	}
 }
