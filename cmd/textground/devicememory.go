@@ -20,16 +20,20 @@ func (a *assembly) planMemory(dev kernels.Device, initial tcl.Weights) (keepByte
 	if !ok {
 		return activationBytes, nil
 	}
-	available, least := p.Available(), int64(0)
-	for _, keepBytes := range []int64{math.MaxInt64 / 2, activationBytes, 0} { // every pass, some, one
-		if least, err = a.planStep(p, initial, a.file.MicroBatch, keepBytes); err != nil {
+	available, need := p.Available(), int64(0)
+	for _, choice := range []struct{ keepBytes, limit int64 }{
+		{math.MaxInt64 / 2, available / 4 * 3}, // every pass, where that leaves room for an evaluation on the same card
+		{activationBytes, available},
+		{0, available}, // one pass
+	} {
+		if need, err = a.planStep(p, initial, a.file.MicroBatch, choice.keepBytes); err != nil {
 			return 0, err
 		}
-		if least <= available && p.Reserve(least) == nil {
-			return keepBytes, nil
+		if need <= choice.limit && p.Reserve(need) == nil {
+			return choice.keepBytes, nil
 		}
 	}
-	return 0, a.tooLarge(p, initial, least, available)
+	return 0, a.tooLarge(p, initial, need, available)
 }
 
 // tooLarge says how much memory a step needs and which micro-batch would fit.
