@@ -31,8 +31,10 @@ const (
 )
 
 // maskerPrefix begins the names of the masker block, a copy of CLIP's last.
-func maskerPrefix(cfg Config) string {
-	return fmt.Sprintf("masker.image_encoder.backbone.transformer.resblocks.%d.", cfg.Vision.Layers-1)
+func maskerPrefix(cfg Config) string { return maskerBlockPrefix(cfg.Vision.Layers - 1) }
+
+func maskerBlockPrefix(i int) string {
+	return fmt.Sprintf("masker.image_encoder.backbone.transformer.resblocks.%d.", i)
 }
 
 // gatedPrefix begins the names of gated convolution i (0 or 1) of a stage.
