@@ -122,6 +122,7 @@ func TestACardThatVanishesIsNamedWithKernelAndErrorEverAfter(t *testing.T) {
 			fmt.Println(first)
 			d.Upload(x, make([]float32, 10))
 			d.Free(x, d.Alloc(kernels.Float32, 10))
+			d.Free(d.Alloc(kernels.Float32, 64<<20), d.Alloc(kernels.Float32, 64<<20)) // more than the arena has
 			fmt.Println(d.Download(make([]float32, 10), x).Error() == first.Error())
 			d.Close()
 		}, "TG_EMU_FAIL_AFTER=3", "TG_EMU_LAZY="+late)

@@ -3,9 +3,12 @@
 package cuda
 
 import (
+	"errors"
+
 	"gorgonia.org/cu"
 
 	"github.com/textground/textground/kernels"
+	"github.com/textground/textground/kernels/cuda/driver"
 )
 
 // block is a piece of the arena that a tensor lies in.
@@ -74,10 +77,27 @@ func (d *device) grow(bytes int64) {
 	for _, s := range d.arena.owned {
 		held += s.bytes
 	}
-	if d.allocate(max(bytes, min(max(held, leastGrowth), mostGrowth))) != nil && d.allocate(bytes) != nil {
+	err := d.allocate(max(bytes, min(max(held, leastGrowth), mostGrowth)))
+	if err != nil {
+		err = d.allocate(bytes)
+	}
+	if errors.Is(err, driver.OutOfMemory) {
 		free, total := d.cardMemory()
 		panic(OutOfMemory{d.engine.card, bytes, d.arena.live, free, total})
 	}
+	if err != nil {
+		d.pretend(bytes, err)
+	}
+}
+
+// pretend adds addresses that are no memory to the arena of a card that has failed. Nothing is computed on them: the next
+// wait returns the error.
+func (d *device) pretend(bytes int64, err error) {
+	d.engine.do(func() error {
+		d.engine.fail("allocate memory", err)
+		return nil
+	})
+	d.arena.add(span{uint64(round(int64(d.arena.extent))) + dryBytes, bytes})
 }
 
 // allocate asks the driver for memory and adds it to the arena.
@@ -88,7 +108,7 @@ func (d *device) allocate(bytes int64) error {
 		if err == nil {
 			d.arena.add(span{uint64(p), bytes})
 		}
-		return err
+		return named(err)
 	})
 }
 
