@@ -68,7 +68,17 @@ func decodeErrorf(reason, format string, args ...any) *DecodeError {
 func DecodeImage(data []byte) (*Image, error) { return DefaultDecodeLimits().Decode(data) }
 
 // Decode is [DecodeImage] within other limits.
-func (l DecodeLimits) Decode(data []byte) (_ *Image, err error) {
+func (l DecodeLimits) Decode(data []byte) (*Image, error) {
+	picture, err := l.DecodePicture(data)
+	if err != nil {
+		return nil, err
+	}
+	return imageFrom(picture), nil
+}
+
+// DecodePicture is Decode for callers that need the picture in the colours of its file. It uses the decoders written in Go
+// alone, so that its result is the same on all machines.
+func (l DecodeLimits) DecodePicture(data []byte) (_ image.Image, err error) {
 	// A decoder that trips over a hostile file must cost one sample, not the run.
 	defer func() {
 		if p := recover(); p != nil {
@@ -98,7 +108,7 @@ func (l DecodeLimits) Decode(data []byte) (_ *Image, err error) {
 	if err != nil {
 		return nil, classifyDecodeError(err, file)
 	}
-	return imageFrom(picture), nil
+	return picture, nil
 }
 
 func (l DecodeLimits) check(c image.Config, scans int) error {

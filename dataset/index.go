@@ -16,8 +16,15 @@ type SampleID uint64
 type Index struct {
 	Fingerprint string // SHA-256 over the lines of all shards, in hexadecimal: equal fingerprints, equal samples
 	Shards      []Shard
+	Crawl       *Crawl // of a data set that was crawled from a list; nil elsewhere
 
 	first []int // first[i] is the number of samples before shard i; one more entry holds the sum
+}
+
+// Crawl says how much of a list of URLs a data set holds. It is part of the fingerprint, so that a run records it.
+type Crawl struct {
+	Answered int `json:"answered"` // URLs that gave a usable image
+	Asked    int `json:"asked"`    // URLs in the list
 }
 
 // Shard is the index's line about one tar file. A column that no sample uses is absent.
@@ -107,8 +114,8 @@ func (s *Shard) key(place int) string {
 }
 
 // newIndex numbers the samples of shards and takes their fingerprint.
-func newIndex(shards []Shard) *Index {
-	ix := &Index{Shards: shards, Fingerprint: fingerprint(shards)}
+func newIndex(shards []Shard, crawl *Crawl) *Index {
+	ix := &Index{Shards: shards, Crawl: crawl, Fingerprint: fingerprint(shards, crawl)}
 	ix.number()
 	return ix
 }

@@ -45,14 +45,20 @@ type indexFile struct {
 	Format      string  `json:"format"`
 	Fingerprint string  `json:"fingerprint"`
 	Samples     int     `json:"samples"`
+	Crawl       *Crawl  `json:"crawl,omitempty"`
 	Shards      []Shard `json:"shards"`
 }
 
-// fingerprint digests what an index says, in the words in which it says it: SHA-256 over the JSON of each shard and a newline.
-func fingerprint(shards []Shard) string {
+// fingerprint digests what an index says, in the words in which it says it: SHA-256 over the JSON of each shard and a newline,
+// and of the crawl where there is one.
+func fingerprint(shards []Shard, crawl *Crawl) string {
 	h := sha256.New()
 	for i := range shards {
 		h.Write(shardLine(&shards[i]))
+		h.Write([]byte("\n"))
+	}
+	if crawl != nil {
+		h.Write(crawl.line())
 		h.Write([]byte("\n"))
 	}
 	return hex.EncodeToString(h.Sum(nil))
@@ -66,10 +72,18 @@ func shardLine(s *Shard) []byte {
 	return line
 }
 
+func (c *Crawl) line() []byte {
+	return fmt.Appendf(nil, `{"answered":%d,"asked":%d}`, c.Answered, c.Asked)
+}
+
 // encode writes the index with one shard a line, so that people can look at it and version control can compare it.
 func (ix *Index) encode() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "{\"format\": %q,\n \"fingerprint\": %q,\n \"samples\": %d,\n \"shards\": [", indexFormat, ix.Fingerprint, ix.Samples())
+	fmt.Fprintf(&b, "{\"format\": %q,\n \"fingerprint\": %q,\n \"samples\": %d,\n", indexFormat, ix.Fingerprint, ix.Samples())
+	if ix.Crawl != nil {
+		fmt.Fprintf(&b, " \"crawl\": %s,\n", ix.Crawl.line())
+	}
+	b.WriteString(" \"shards\": [")
 	for i := range ix.Shards {
 		if i > 0 {
 			b.WriteByte(',')
@@ -84,7 +98,12 @@ func (ix *Index) encode() []byte {
 // WriteIndex writes the index of shards under prefix, in their order, and returns it. It comes after the shards: a prefix
 // with an index is complete.
 func WriteIndex(ctx context.Context, st store.Store, prefix string, shards []Shard) (*Index, error) {
-	ix := newIndex(shards)
+	return WriteCrawlIndex(ctx, st, prefix, shards, nil)
+}
+
+// WriteCrawlIndex is WriteIndex for shards that were crawled from a list of URLs.
+func WriteCrawlIndex(ctx context.Context, st store.Store, prefix string, shards []Shard, crawl *Crawl) (*Index, error) {
+	ix := newIndex(shards, crawl)
 	if ix.Samples() == 0 {
 		return nil, &IndexError{Place: placeOf(st, prefix), Rule: "there is no sample to index"}
 	}
@@ -193,7 +212,10 @@ func decodeIndex(data []byte) (*Index, error) {
 		}
 		names[s.Name] = true
 	}
-	ix := newIndex(file.Shards)
+	if c := file.Crawl; c != nil && (c.Answered < 0 || c.Answered > c.Asked) {
+		return nil, fmt.Errorf("its crawl has %d answers to %d URLs", c.Answered, c.Asked)
+	}
+	ix := newIndex(file.Shards, file.Crawl)
 	if ix.Fingerprint != file.Fingerprint {
 		return nil, fmt.Errorf("its fingerprint is %s, its contents have %s", file.Fingerprint, ix.Fingerprint)
 	}

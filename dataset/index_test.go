@@ -2,6 +2,8 @@ package dataset
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -160,4 +162,27 @@ func FuzzDecodeIndex(f *testing.F) {
 			ix.Name(SampleID(id))
 		}
 	})
+}
+
+func TestACrawlJoinsTheFingerprintAndNothingElseChangesIt(t *testing.T) {
+	st := store.NewMem()
+	shard, err := WriteShard(t.Context(), st, "", 0, testSamples(0, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := newIndex([]Shard{shard}, nil)
+	crawled, err := WriteCrawlIndex(t.Context(), st, "", []Shard{shard}, &Crawl{Answered: 3, Asked: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := OpenIndex(t.Context(), st, "")
+	if err != nil || read.Fingerprint != crawled.Fingerprint || *read.Crawl != *crawled.Crawl {
+		t.Fatalf("read back %+v, %v", read, err)
+	}
+	if other := newIndex([]Shard{shard}, &Crawl{Answered: 3, Asked: 6}); plain.Fingerprint == crawled.Fingerprint || other.Fingerprint == crawled.Fingerprint {
+		t.Error("the fingerprint does not tell crawls apart")
+	}
+	if h := sha256.Sum256(append(shardLine(&shard), '\n')); plain.Fingerprint != hex.EncodeToString(h[:]) {
+		t.Error("the fingerprint of an index without a crawl has changed")
+	}
 }

@@ -21,6 +21,7 @@ type Sample struct {
 	Key     string // names the sample within its shard: the entries are Key.jpg, Key.txt, ...
 	Image   []byte // encoded as JPEG, PNG, WebP or GIF
 	Caption string
+	Info    []byte // a JSON object about where the sample comes from, or nil; nothing is trained on it
 	Mask    []byte // a label map as PNG, or nil
 }
 
@@ -61,11 +62,7 @@ func objectKey(prefix, name string) string { return strings.TrimPrefix(path.Join
 // bytes: entries carry no time and no owner. Callers write the index last, with [WriteIndex].
 func WriteShard(ctx context.Context, st store.Store, prefix string, number int, samples []Sample) (Shard, error) {
 	name := ShardName(number)
-	data, err := packShard(name, samples)
-	if err != nil {
-		return Shard{}, err
-	}
-	shard, err := scanShard(bytes.NewReader(data), name)
+	data, shard, err := PackShard(name, samples)
 	if err != nil {
 		return Shard{}, err
 	}
@@ -73,6 +70,16 @@ func WriteShard(ctx context.Context, st store.Store, prefix string, number int, 
 		return Shard{}, fmt.Errorf("writing shard %s: %w", name, err)
 	}
 	return shard, nil
+}
+
+// PackShard returns the bytes of a shard and its line for the index, for callers that write it themselves.
+func PackShard(name string, samples []Sample) ([]byte, Shard, error) {
+	data, err := packShard(name, samples)
+	if err != nil {
+		return nil, Shard{}, err
+	}
+	shard, err := scanShard(bytes.NewReader(data), name)
+	return data, shard, err
 }
 
 // packShard returns the tar file of samples.
@@ -86,9 +93,9 @@ func packShard(name string, samples []Sample) ([]byte, error) {
 		entries := []struct {
 			extension string
 			data      []byte
-		}{{imageExtension(s.Image), s.Image}, {"txt", []byte(s.Caption)}, {maskExtension, s.Mask}}
+		}{{imageExtension(s.Image), s.Image}, {"txt", []byte(s.Caption)}, {infoExtension, s.Info}, {maskExtension, s.Mask}}
 		for _, e := range entries {
-			if e.extension == maskExtension && e.data == nil {
+			if (e.extension == maskExtension || e.extension == infoExtension) && e.data == nil {
 				continue
 			}
 			header := &tar.Header{Name: s.Key + "." + e.extension, Size: int64(len(e.data)), Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
@@ -106,7 +113,10 @@ func packShard(name string, samples []Sample) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-const maskExtension = "mask.png"
+const (
+	maskExtension = "mask.png"
+	infoExtension = "json"
+)
 
 // imageExtension names the format of an encoded image by its first bytes; whatever is unknown is called jpg.
 func imageExtension(data []byte) string {
