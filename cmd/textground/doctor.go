@@ -86,7 +86,7 @@ func checkCards() []check {
 		return []check{{Check: "NVIDIA cards", Result: "not looked for: " + err.Error(), Consequence: "this build computes on processors alone"}}
 	}
 	if err != nil {
-		return []check{{Check: "NVIDIA cards", Result: err.Error(), Consequence: "runs compute on processors"}}
+		return []check{{Check: "NVIDIA cards", Result: err.Error(), Consequence: "runs compute on processors", Mend: "where there is a card, see docs/gpu.md"}}
 	}
 	checks := []check{{Check: "NVIDIA driver", Result: fmt.Sprintf("%s, for CUDA %s, %d cards", system.Driver, system.CUDA, len(system.Cards)), OK: true}}
 	if missing := system.Missing; len(missing) > 0 {
