@@ -253,9 +253,12 @@ def main():
     flags.add_argument("--only", metavar="WORD", default="", help="only the figures whose line has this word in it")
     args = flags.parse_args()
 
+    wanted = [f for f in figures() if args.only in f.what]
+    if not wanted:
+        sys.exit(f"no line has the words {args.only!r} in it")
     compile_benchmarks()
     about, rows = machine(demand_peers()), []
-    for figure in (f for f in figures() if args.only in f.what):
+    for figure in wanted:
         rows.append(measure(figure).row())
         print(markdown({}, rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
 
