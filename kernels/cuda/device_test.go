@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/textground/textground/kernels"
 )
 
@@ -135,4 +137,10 @@ func TestAPlannedDeviceAsksTheDriverForNothing(t *testing.T) {
 	if len(d.arena.owned) != 1 || d.arena.owned[0].bytes != need {
 		t.Errorf("the arena is %v", d.arena.owned)
 	}
+}
+
+func TestClosingEndsTheCardsGoroutine(t *testing.T) {
+	leaks := goleak.IgnoreCurrent()
+	t.Run("open and close", func(t *testing.T) { openTest(t, BFloat16).Alloc(kernels.Float32, 10) })
+	goleak.VerifyNone(t, leaks)
 }
