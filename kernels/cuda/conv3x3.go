@@ -79,8 +79,8 @@ func (d *device) packConv(weight kernels.Tensor, s convShape, turned bool) (pack
 // convolve launches a convolution over the positions of s, one for each parity of its outputs.
 func (d *device) convolve(s convShape, a *C.struct_tg_conv) {
 	a.batch, a.h, a.w = C.int32_t(s.b), C.int32_t(s.h), C.int32_t(s.w)
-	if w := convWork(s, a); d.hopper && w.pays() {
-		d.hopperConvolve(w, s, a)
+	if w := convWork(s.positions(), int(a.inner), int(a.cols), int(a.across), int(a.step), int(a.up)); d.hopper && w.pays(w.tiling()) {
+		d.hopperConvolve(w.tiling(), s, a)
 		return
 	}
 	parities := int(a.up * a.up)
@@ -91,13 +91,22 @@ func (d *device) convolve(s convShape, a *C.struct_tg_conv) {
 // convolveWeights computes dweight. It makes a product for each of across*across taps of each parity; unpack adds them up.
 func (d *device) convolveWeights(s convShape, dweight, in, dout kernels.Tensor, across, up int, unpack *kernel) {
 	products, positions := up*up*across*across, s.b*s.h*s.w
-	t := d.tile(convWeightGrad, s.co, s.ci, products, ceil(positions, innerStep))
+	t, w := d.tile(convWeightGrad, s.co, s.ci, products, ceil(positions, innerStep)), convWeightWork(s, products, up)
+	hopper := d.hopper && w.pays(w.tiling())
+	if hopper {
+		t.splits = w.tiling().splits
+	}
 	partial, release := d.scratch(4 * t.splits * products * s.co * s.ci)
-	launch(d, t.kernel, grid{X: t.tiles, Y: products, Z: t.splits}, 0, &C.struct_tg_conv_weight_grad{
+	args := &C.struct_tg_conv_weight_grad{
 		partial: C.uint64_t(partial), _map: C.uint64_t(address(in)), dout: C.uint64_t(address(dout)),
 		batch: C.int32_t(s.b), h: C.int32_t(s.h), w: C.int32_t(s.w), ci: C.int32_t(s.ci), co: C.int32_t(s.co),
 		across: C.int32_t(across), up: C.int32_t(up),
-	})
+	}
+	if hopper {
+		d.hopperConvolveWeights(w.tiling(), s, args)
+	} else {
+		launch(d, t.kernel, grid{X: t.tiles, Y: products, Z: t.splits}, 0, args)
+	}
 	launch(d, unpack, blocks(dweight.Len(), 256), 0, &C.struct_tg_conv_unpack{
 		dweight: C.uint64_t(address(dweight)), partial: C.uint64_t(partial),
 		co: C.int32_t(s.co), ci: C.int32_t(s.ci), splits: C.int32_t(t.splits),

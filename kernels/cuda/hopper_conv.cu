@@ -10,8 +10,6 @@
 #include "hopper_conv.h"
 #include "hopper_tiles.cuh"
 
-__device__ inline int pieces(int n, int size) { return (n + size - 1) / size; }
-
 // Box is where a tile's positions begin, and the parity of the outputs it makes.
 struct Box {
   int x, y, b, parity;
@@ -45,14 +43,17 @@ __device__ inline void convolve(const tg_hopper_conv &a, unsigned char *memory) 
   const Boxes boxes(a);
   const int row_tiles = boxes.count() * c.up * c.up, col_tiles = pieces(c.cols, cols);
   const int taps = c.across * c.across, chunks = pieces(c.inner, kInner);
-  const auto load = [&](Stage<cols> &stage, mbarrier *full, int number, int step) {
+  const auto load = [&](int number) {
     const Tile tile = tile_at(number, row_tiles, col_tiles);
     const Box box = boxes.at(a, tile.row);
-    const int tap = step / chunks, channel = step % chunks * kInner;
-    const int y = c.first + box.parity / 2 + tap / c.across, x = c.first + box.parity % 2 + tap % c.across;
-    const int half = c.step - 1; // a shift that also halves what is negative downwards
-    tma_load(stage.a, &a.pixels[(y & half) * 2 + (x & half)], full, channel, box.x + (x >> half), box.y + (y >> half), box.b);
-    tma_load(stage.b, &a.weights, full, channel, tile.col * cols, box.parity * taps + tap);
+    return [tile, box, chunks, taps, &a, &c](Stage<cols> &stage, mbarrier *full, int step) {
+      const int tap = step / chunks, channel = step % chunks * kInner;
+      const int y = c.first + box.parity / 2 + tap / c.across, x = c.first + box.parity % 2 + tap % c.across;
+      const int half = c.step - 1;  // of a shift that also halves what is negative downwards
+      const void *pixels = &a.pixels[(y & half) * 2 + (x & half)];
+      tma_load(stage.a, pixels, full, channel, box.x + (x >> half), box.y + (y >> half), box.b);
+      tma_load(stage.b, &a.weights, full, channel, tile.col * cols, box.parity * taps + tap);
+    };
   };
   const float scale = tanhf(*c.gate);
   const auto emit = [&](Shared<cols> *s, int warp, int number, const float(&d)[cols / 2]) {
@@ -75,7 +76,7 @@ __device__ inline void convolve(const tg_hopper_conv &a, unsigned char *memory) 
     });
   };
   const int bytes = (a.box_w * a.box_h * a.box_b + cols) * kInner * 2;
-  run<cols>(memory, row_tiles * col_tiles, taps * chunks, bytes, load, emit);
+  run<cols, false>(memory, row_tiles * col_tiles, taps * chunks, bytes, load, emit);
 }
 
 TG_KERNEL(hopper_conv_256_bf16, tg_hopper_conv, kThreads) {

@@ -4,11 +4,12 @@ package cuda
 
 import "github.com/textground/textground/kernels"
 
-// FavourHopper lets products of any size pay on Hopper's engines until restore is called, in tiles of 128 or 256 columns,
-// whichever leave fewer columns empty.
-func FavourHopper() (restore func()) {
+// FavourHopper lets products of any size pay on Hopper's engines until restore is called, in the tiling for a card of so many
+// multiprocessors, with launches and traffic for nothing.
+func FavourHopper(multiprocessors int) (restore func()) {
 	old := rates
-	rates.multiprocessors, rates.portable = 1, 1e9
+	rates.multiprocessors, rates.portable = multiprocessors, 1e9
+	rates.launching, rates.packing, rates.sharing = 0, 0, 1
 	return func() { rates = old }
 }
 

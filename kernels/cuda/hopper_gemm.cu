@@ -10,11 +10,13 @@
 template <int cols>
 __device__ inline void gemm(const tg_hopper_gemm &a, unsigned char *memory) {
   const tg_matmul &p = a.product;
-  const int row_tiles = (p.m + kRows - 1) / kRows, col_tiles = (p.n + cols - 1) / cols, steps = (p.k + kInner - 1) / kInner;
-  const auto load = [&](Stage<cols> &stage, mbarrier *full, int number, int step) {
+  const int row_tiles = pieces(p.m, kRows), col_tiles = pieces(p.n, cols), steps = pieces(p.k, kInner);
+  const auto load = [&](int number) {
     const Tile tile = tile_at(number, row_tiles, col_tiles);
-    tma_load(stage.a, &a.a, full, step * kInner, tile.row * kRows);
-    tma_load(stage.b, &a.b, full, step * kInner, tile.col * cols);
+    return [tile, &a](Stage<cols> &stage, mbarrier *full, int step) {
+      tma_load(stage.a, &a.a, full, step * kInner, tile.row * kRows, 0);
+      tma_load(stage.b, &a.b, full, step * kInner, tile.col * cols, 0);
+    };
   };
   const auto emit = [&](Shared<cols> *s, int warp, int number, const float(&d)[cols / 2]) {
     const Tile tile = tile_at(number, row_tiles, col_tiles);
@@ -24,7 +26,7 @@ __device__ inline void gemm(const tg_hopper_gemm &a, unsigned char *memory) {
       if (col < p.n) finish(p, row, p.m - row, col, v);
     });
   };
-  run<cols>(memory, row_tiles * col_tiles, steps, (int)sizeof(Stage<cols>), load, emit);
+  run<cols, false>(memory, row_tiles * col_tiles, steps, (int)sizeof(Stage<cols>), load, emit);
 }
 
 TG_KERNEL(hopper_gemm_256_bf16, tg_hopper_gemm, kThreads) {

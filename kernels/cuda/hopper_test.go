@@ -29,10 +29,11 @@ func (b *bench) factors(shape ...int) kernels.Tensor {
 // sumOrder is how far another order of float32 sums may be off, relative to the largest result.
 const sumOrder = 2e-5
 
-// onHopper opens a card in bfloat16 where every product pays on Hopper's engines. The emulator's is a Hopper.
-func onHopper(t *testing.T) kernels.Device {
+// onHopper opens a card in bfloat16 where every product pays on Hopper's engines, in the tiling for so many multiprocessors:
+// one takes the tiles that leave fewer columns empty, several let tiles share stages. The emulator's card is a Hopper.
+func onHopper(t *testing.T, multiprocessors int) kernels.Device {
 	t.Helper()
-	t.Cleanup(cuda.FavourHopper())
+	t.Cleanup(cuda.FavourHopper(multiprocessors))
 	dev := open(cuda.BFloat16)(t, 1)
 	if !strings.HasPrefix(dev.Name(), "cuda-sm90") {
 		dev.Close()
@@ -48,13 +49,13 @@ func onHopper(t *testing.T) kernels.Device {
 
 // conforms holds the results of an operation on Hopper's engines to the reference, and to themselves in another emulated
 // order of events.
-func conforms(t *testing.T, kernel string, operation func(b *bench) []kernels.Tensor) {
+func conforms(t *testing.T, multiprocessors int, kernel string, operation func(b *bench) []kernels.Tensor) {
 	t.Helper()
 	want := run(t, ref.New(), operation)
 	var first [][]float32
 	for _, seed := range []string{"1", "2"} {
 		t.Setenv("TG_EMU_SEED", seed)
-		dev := onHopper(t)
+		dev := onHopper(t, multiprocessors)
 		got := run(t, dev, operation)
 		if !cuda.LaunchedHopper(dev, kernel) {
 			t.Errorf("%s was not launched", kernel)
@@ -108,7 +109,7 @@ func TestHopperProductsConform(t *testing.T) {
 		{wide, "gradient", 100, 250, 190, true, true},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			conforms(t, c.kernel, func(b *bench) []kernels.Tensor {
+			conforms(t, 1, c.kernel, func(b *bench) []kernels.Tensor {
 				aRows, aCols, bRows, bCols := c.rows, c.inner, c.inner, c.cols
 				if c.transA {
 					aRows, aCols = aCols, aRows
@@ -149,7 +150,7 @@ func TestHopperConvolutionsConform(t *testing.T) {
 		{narrow, 2, 3, 7, 9, 96, 64, true},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			conforms(t, c.kernel, func(b *bench) []kernels.Tensor {
+			conforms(t, 1, c.kernel, func(b *bench) []kernels.Tensor {
 				// Views that begin at an odd element: nothing may rely on alignment.
 				odd := func(make func(shape ...int) kernels.Tensor, shape ...int) kernels.Tensor {
 					n := 1
@@ -180,11 +181,58 @@ func TestHopperConvolutionsConform(t *testing.T) {
 	}
 }
 
+// Sums over positions: tiles share them, boxes of positions end outside of the maps, and splits beyond the last image.
+func TestHopperWeightGradientsConform(t *testing.T) {
+	const wide, narrow = "hopper_weight_grad_256_bf16", "hopper_weight_grad_128_bf16"
+	for _, c := range []struct {
+		multiprocessors                   int
+		kernel                            string
+		up, batch, height, width, in, out int
+	}{
+		{1, narrow, 1, 1, 14, 14, 96, 64},
+		{9, wide, 1, 3, 7, 9, 200, 70},
+		{72, narrow, 1, 2, 28, 28, 64, 136},
+		{72, narrow, 2, 1, 14, 14, 72, 96},
+		{16, wide, 2, 3, 7, 9, 250, 64},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			conforms(t, c.multiprocessors, c.kernel, func(b *bench) []kernels.Tensor {
+				in, dout := b.factors(c.batch, c.height, c.width, c.in), b.factors(c.batch, c.up*c.height, c.up*c.width, c.out)
+				dweight, dbias := b.random(c.out, c.in, 3, 3), b.random(c.out)
+				if c.up == 2 {
+					b.dev.UpConv3x3WeightGrad(dweight, dbias, in, dout)
+				} else {
+					b.dev.Conv3x3WeightGrad(dweight, dbias, in, dout)
+				}
+				return []kernels.Tensor{dweight, dbias}
+			})
+		})
+	}
+	for _, c := range []struct {
+		multiprocessors   int
+		kernel            string
+		rows, cols, inner int
+	}{
+		{132, narrow, 130, 300, 1000},
+		{4, wide, 100, 250, 450},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			conforms(t, c.multiprocessors, c.kernel, func(b *bench) []kernels.Tensor {
+				x, _ := b.inside(b.factors, c.inner, c.rows)
+				y, _ := b.inside(b.factors, c.inner, c.cols)
+				out, whole := b.inside(b.random, c.rows, c.cols)
+				b.dev.MatMul(out, x, y, kernels.MatMul{TransA: true, Add: true, Bias: b.random(c.cols)})
+				return []kernels.Tensor{whole}
+			})
+		})
+	}
+}
+
 // The environment variable keeps a card from Hopper's kernels, and the device class tells so.
 func TestPortableKernelsCanBeForced(t *testing.T) {
-	usual := onHopper(t).Name()
+	usual := onHopper(t, 1).Name()
 	t.Setenv("TEXTGROUND_CUDA_KERNELS", "portable")
-	dev := onHopper(t)
+	dev := onHopper(t, 1)
 	if dev.Name() != usual+"-portable" {
 		t.Errorf("the class is %s, usually %s", dev.Name(), usual)
 	}

@@ -1,4 +1,5 @@
-// The pipeline of products on Hopper's engines: hopper_gemm.cu and hopper_conv.cu are this with different loads and epilogues.
+// The pipeline of products on Hopper's engines: hopper_gemm.cu, hopper_conv.cu and hopper_weight_grad.cu are this with
+// different loads and epilogues.
 //
 //	packed bfloat16 --bulk copies--> ring of 4 stages --wgmma--> float32 accumulators --strips--> emit
 //
@@ -13,7 +14,9 @@
 // changes no bits.
 //
 // Copies and wgmma want bfloat16 at addresses of 16 bytes, tensors are float32 at any address: hopper_pack.cu rounds operands
-// first. It also transposes, so that both always run along the inner dimension and one kernel serves all layouts.
+// first. It also transposes, so that both run along the inner dimension and one kernel serves all layouts. Only the sums over
+// positions of weight gradients take their operands as they lie, across it: an operand's tile is then squares of 64 positions
+// by 64 of its rows.
 //
 // Limit: a 128 x 256 tile does 128*256*64 multiply-adds a stage, 1024 cycles of the tensor cores, for 48 KB from L2: 48 bytes
 // a cycle, of the 64 that an SM can take. With 128 columns it is 64 bytes a cycle: such tiles are for results too few for the
@@ -26,6 +29,9 @@
 constexpr int kRows = TG_HOPPER_ROWS, kInner = TG_HOPPER_INNER, kStages = TG_HOPPER_STAGES;
 constexpr int kConsumers = 2, kWarps = 4 * kConsumers;  // warpgroups that multiply, and their warps
 constexpr int kThreads = 128 * (1 + kConsumers);
+constexpr int kSquare = 64 * kInner * 2;  // bytes of 64 rows of an operand's tile
+
+__device__ inline int pieces(int n, int size) { return (n + size - 1) / size; }
 
 // Results leave 16 x 32 at a time. 40 numbers between rows let the pairs that 16 lanes write lie in different banks.
 typedef float Strip[16][40];
@@ -73,15 +79,17 @@ __device__ inline Tile tile_at(int number, int row_tiles, int col_tiles) {
   return {rest / width, band * kBand + rest % width};
 }
 
-// produce fills the ring: load(stage, full, tile, step) asks for `bytes` bytes a step.
+// produce fills the ring: load(tile) looks a tile up once, because divisions are slow, and returns what asks for `bytes` bytes
+// of one step.
 template <int cols, class Load>
 __device__ inline void produce(Shared<cols> *s, int tiles, int steps, int bytes, const Load &load) {
   Turn turn;
   for (int tile = (int)blockIdx.x; tile < tiles; tile += (int)gridDim.x) {
+    const auto ask = load(tile);
     for (int step = 0; step < steps; step++) {
       mbarrier_wait(&s->empty[turn.stage], turn.parity ^ 1);
       mbarrier_expect(&s->full[turn.stage], bytes);
-      load(s->stages[turn.stage], &s->full[turn.stage], tile, step);
+      ask(s->stages[turn.stage], &s->full[turn.stage], step);
       turn.next();
     }
   }
@@ -89,16 +97,18 @@ __device__ inline void produce(Shared<cols> *s, int tiles, int steps, int bytes,
 
 // multiply computes a consumer's 64 rows of a tile. The products of a step run while the next step is awaited: a stage is
 // given back one step late. Each warp gives it back for itself, because it has waited for its own part of the products only.
-template <int cols>
+template <bool across, int cols>
 __device__ inline void multiply(float (&d)[cols / 2], Shared<cols> *s, int consumer, int steps, Turn &turn) {
   mbarrier *read = nullptr;  // tells that the step before is
   for (int step = 0; step < steps; step++) {
     mbarrier_wait(&s->full[turn.stage], turn.parity);
-    const uint64_t a = wgmma_along_k(s->stages[turn.stage].a + consumer * 64 * kInner * 2);
-    const uint64_t b = wgmma_along_k(s->stages[turn.stage].b);
+    const unsigned char *left = s->stages[turn.stage].a + consumer * kSquare, *right = s->stages[turn.stage].b;
+    const uint64_t a = across ? wgmma_across_k(left, kSquare) : wgmma_along_k(left);
+    const uint64_t b = across ? wgmma_across_k(right, kSquare) : wgmma_along_k(right);
+    constexpr int kNext = across ? 128 : 2;  // from 16 inner numbers to the next
     wgmma_fence(d);
 #pragma unroll
-    for (int i = 0; i < kInner / 16; i++) wgmma<cols, false, false>(d, a + 2 * i, b + 2 * i, step + i > 0);
+    for (int i = 0; i < kInner / 16; i++) wgmma<cols, across, across>(d, a + kNext * i, b + kNext * i, step + i > 0);
     wgmma_commit();
     wgmma_wait<1>(d);
     if (read != nullptr && threadIdx.x % 32 == 0) mbarrier_arrive(read);
@@ -132,7 +142,7 @@ __device__ inline void strips(const float (&d)[cols / 2], Strip &strip, const Em
 
 // run computes all tiles, each over `steps` stages. Consumer warps call emit(s, warp, tile, d) with their accumulators: 16
 // rows from row 16*warp of the tile on.
-template <int cols, class Load, class Emit>
+template <int cols, bool across, class Load, class Emit>
 __device__ inline void run(unsigned char *memory, int tiles, int steps, int bytes, const Load &load, const Emit &emit) {
   Shared<cols> *s = reinterpret_cast<Shared<cols> *>(memory);
   if (threadIdx.x == 0) {
@@ -152,7 +162,7 @@ __device__ inline void run(unsigned char *memory, int tiles, int steps, int byte
     Turn turn;
     for (int tile = (int)blockIdx.x; tile < tiles; tile += (int)gridDim.x) {
       float d[cols / 2];
-      multiply(d, s, warp / 4, steps, turn);
+      multiply<across>(d, s, warp / 4, steps, turn);
       emit(s, warp, tile, d);
     }
   }

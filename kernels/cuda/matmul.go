@@ -26,8 +26,7 @@ func (d *device) MatMul(c, a, b kernels.Tensor, m kernels.MatMul) {
 		m: C.int32_t(rows), n: C.int32_t(cols), k: C.int32_t(inner),
 		act: flag(m.Act == kernels.QuickGELU), act_grad: flag(m.ActGrad == kernels.QuickGELU), add: flag(m.Add),
 	}
-	if w := gemmWork(rows, cols, inner); d.hopper && w.pays() {
-		d.hopperMatMul(w, a, b, m, args)
+	if d.hopper && d.hopperMatMul(a, b, m, args) {
 		return
 	}
 	t := d.tile(matMul[[2]bool{m.TransA, m.TransB}], rows, cols, 1, ceil(inner, innerStep))
