@@ -35,14 +35,14 @@ func openCard(t *testing.T) devices.Planner {
 	return dev.(devices.Planner)
 }
 
-// tinyAssembly is the model of the smallest run, with the lanes cut as the test wants.
-func tinyAssembly(t *testing.T, batch, microBatch int) *assembly {
+// tinyAssembly is the model of the smallest run, with four pairs a step in lanes of microBatch.
+func tinyAssembly(t *testing.T, microBatch int) *assembly {
 	t.Helper()
 	file, err := proto.ReadRunFile("../../examples/tiny.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	file.Batch, file.MicroBatch = batch, microBatch
+	file.Batch, file.MicroBatch = 4, microBatch
 	a, err := assembleModel(file)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func tinyAssembly(t *testing.T, batch, microBatch int) *assembly {
 }
 
 func TestCardsGiveActivationsTheMemoryThatIsThere(t *testing.T) {
-	a := tinyAssembly(t, 4, 1)
+	a := tinyAssembly(t, 1)
 	initial := a.initialGrounder()
 	c := &card{Planner: openCard(t), available: 1 << 40}
 	every, err := a.planMemory(c, initial)
@@ -74,7 +74,7 @@ func TestCardsGiveActivationsTheMemoryThatIsThere(t *testing.T) {
 }
 
 func TestCardsRefuseAStepWithTheMicroBatchThatFits(t *testing.T) {
-	a := tinyAssembly(t, 4, 4)
+	a := tinyAssembly(t, 4)
 	initial := a.initialGrounder()
 	c := &card{Planner: openCard(t)}
 	two, err := a.planStep(c, initial, 2, 0)
@@ -92,7 +92,7 @@ func TestCardsRefuseAStepWithTheMicroBatchThatFits(t *testing.T) {
 }
 
 func TestCardsPlanAndTheHostDoesNot(t *testing.T) {
-	a := tinyAssembly(t, 4, 2)
+	a := tinyAssembly(t, 2)
 	if kept, err := a.planMemory(ref.New(), a.initialGrounder()); err != nil || kept != activationBytes {
 		t.Errorf("%d bytes are kept: %v", kept, err)
 	}
@@ -100,7 +100,7 @@ func TestCardsPlanAndTheHostDoesNot(t *testing.T) {
 
 // What the plan took is all that real steps take: the dry run went the same way.
 func TestCardsTakeNothingBeyondThePlan(t *testing.T) {
-	a, dev := tinyAssembly(t, 4, 2), openCard(t)
+	a, dev := tinyAssembly(t, 2), openCard(t)
 	initial := a.initialGrounder()
 	keepBytes, err := a.planMemory(dev, initial)
 	if err != nil {
