@@ -122,13 +122,6 @@ func TestABucketThatIsNotThereAndAWrongKeyAreNamed(t *testing.T) {
 	leaks(t, p.dir, "wrong-secret-of-mine")
 }
 
-func TestAShardCutShortIsNamed(t *testing.T) {
-	p := newPlace(t)
-	p.train("--workers", "1", "--steps", "1")
-	truncate(t, filepath.Join(p.dir, "runs/store/shards/tiny/00001.tar"))
-	p.refused([]string{"00001.tar", "textground data index"}, "train", tinyFile(), "--page", "", "--workers", "1")
-}
-
 // A worker that cannot be started again is no reason to wait for ever: the run ends with the worker's own words.
 func TestARunWhoseLastWorkerGivesUpEndsWithTheCause(t *testing.T) {
 	p := newPlace(t)
