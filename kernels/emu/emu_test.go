@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"unsafe"
@@ -280,6 +281,8 @@ func TestRacesAreNamed(t *testing.T) {
 		"reverse_unsynchronised": `\(faults.cu:\d+\): (race: it (reads|writes) shared memory that .* (wrote|read), with no barrier between|it reads shared memory that no thread of the block has written)`,
 		"sums_unsynchronised":    `\(faults.cu:\d+\): race: it (reads|writes) shared memory that .* (wrote|read), with no barrier between`,
 		"unwritten_shared":       `\(faults.cu:\d+\): it reads shared memory that no thread of the block has written`,
+		"blocks_collide":         `\(faults.cu:\d+\): race: it writes global memory that block number \d of the launch wrote`,
+		"threads_collide":        `\(faults.cu:\d+\): race: it (reads|writes) global memory that thread \d+ (wrote|read), with no barrier`,
 		"reverse_right":          ``,
 		"sums_right":             ``,
 	} {
@@ -287,7 +290,7 @@ func TestRacesAreNamed(t *testing.T) {
 			t.Run(fmt.Sprint(kernel, seed), func(t *testing.T) {
 				r := newRig(t, fmt.Sprint("TG_EMU_SEED=", seed))
 				threads := 256
-				if kernel == "unwritten_shared" {
+				if !strings.Contains(kernel, "reverse") && !strings.Contains(kernel, "sums") {
 					threads = 64
 				}
 				message := heard(t, func() {

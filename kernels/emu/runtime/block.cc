@@ -418,6 +418,7 @@ static void checkTail(Runner *r) {
 
 void runBlock(Runner *r, uint3 block, bool first) {
   r->block = block;
+  r->blockNumber = (int32_t)((block.z * r->launch->grid.y + block.y) * r->launch->grid.x + block.x);
   r->random = Random(r->work->seed * 0x2545f4914f6cdd1dull + r->work->number * 0x100000001b3ull +
                      ((uint64_t)block.z << 42 ^ (uint64_t)block.y << 21 ^ block.x));
   const size_t end = r->work->shared;

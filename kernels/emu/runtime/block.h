@@ -84,6 +84,9 @@ struct Runner {
 
   struct Hopper *hopper;
   bool usesHopper, usesNamed;  // the block does: Hopper's engines, named barriers
+  uint32_t round;              // which launch of the process this is
+  int32_t blockNumber;         // of the grid
+  struct Cells *cells;         // of global memory
   struct Access *accesses;     // of every two bytes of shared memory, dynamic then static
   uint32_t firstEpoch, lastEpoch;  // of the block
   unsigned char *shared;  // dynamic shared memory

@@ -238,8 +238,8 @@ TG_CALL cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
   return CUDA_SUCCESS;
 }
 
-// A context that nobody retains any more loses its memory and is forgotten, but not destroyed: other threads may still
-// have it as their own.
+// A context that nobody retains any more loses its memory and is forgotten, but not destroyed: other threads may
+// still have it as their own.
 TG_CALL cuDevicePrimaryCtxRelease(CUdevice device) {
   Devices &d = devices();
   std::lock_guard<std::mutex> lock(d.mutex);

@@ -68,6 +68,7 @@ static uint3 nth(const Pool &p, uint64_t n) {
 static void runShare(Pool &p, Runner *r) {
   r->work = p.work;
   r->launch = &p.shape;
+  r->round = (uint32_t)p.round;
   r->failed = false;
   bool first = true;
   for (uint64_t n; !p.failed.load() && (n = p.next.fetch_add(1)) < p.blocks; first = false) {

@@ -4,6 +4,9 @@
 // Two accesses of different threads, one of them a write, need a barrier between them, or a __syncwarp where they are
 // of one warp. What nobody of the block has written may not be read.
 //
+// Global memory is judged too: what a block has written, no other block of the launch may read or write, because
+// nothing orders them. Within a block the rules are those of shared memory.
+//
 // A block that synchronises through mbarriers or named barriers is not judged from there on: their order is not one
 // of epochs.
 #include "races.h"
@@ -19,6 +22,12 @@ static Access *accessOf(Runner *r, uintptr_t address) {
   if (dynamic < r->work->shared) return &r->accesses[dynamic / kGrain];
   if (fixed < r->staticBytes) return &r->accesses[(kSharedBytes + fixed) / kGrain];
   return nullptr;
+}
+
+// isGlobal tells device memory from stacks and shared memory. What the runtime keeps for a kernel, such as its
+// arguments, counts as global too, and is only read.
+static bool isGlobal(Runner *r, uintptr_t address) {
+  return accessOf(r, address) == nullptr && runnerOf(address) == nullptr;
 }
 
 static bool ofThisBlock(const Runner *r, const Mark &m) { return m.block >= r->firstEpoch; }
@@ -39,8 +48,10 @@ static std::string name(const Mark &m) {
   fail({place.c_str(), -1}, "%s", what.c_str());
 }
 
-[[noreturn]] static void race(Where where, const char *does, const Mark &other, const char *did) {
-  report(where, std::string("race: it ") + does + " shared memory that " + name(other) + " " + did + ", with no barrier between");
+[[noreturn]] static void race(Where where, const char *does, const Mark &other, const char *did,
+                              const char *memory = "shared") {
+  report(where, std::string("race: it ") + does + " " + memory + " memory that " + name(other) + " " + did +
+                    ", with no barrier between");
 }
 
 static Mark markOf(const Thread *t) {
@@ -71,8 +82,64 @@ static void write(Runner *r, Thread *t, Access &a, Where where) {
   a.writer = markOf(t);
 }
 
+static size_t slotOf(const Cells &c, uintptr_t address) {
+  return (address * 0x9e3779b97f4a7c15ull) >> 20 & (c.table.size() - 1);
+}
+
+static Cell &cellOf(Cells &c, uintptr_t address);
+
+// grow doubles the table and moves the cells of this launch over.
+static void grow(Cells &c) {
+  std::vector<Cell> old(2 * c.table.size());
+  old.swap(c.table);
+  c.used = 0;
+  for (const Cell &cell : old) {
+    if (cell.launch == c.launch) cellOf(c, cell.address) = cell;
+  }
+}
+
+static Cell &cellOf(Cells &c, uintptr_t address) {
+  if (2 * c.used > c.table.size()) grow(c);
+  size_t i = slotOf(c, address);
+  while (c.table[i].launch == c.launch && c.table[i].address != address) i = (i + 1) & (c.table.size() - 1);
+  if (c.table[i].launch != c.launch) {
+    c.table[i] = {address, c.launch, kNobody, kNobody, {}};
+    c.used++;
+  }
+  return c.table[i];
+}
+
+[[noreturn]] static void raceOfBlocks(Where where, const char *does, int32_t other, const char *did) {
+  const std::string who = other == kManyBlocks ? "several blocks" : "block number " + std::to_string(other);
+  report(where, std::string("race: it ") + does + " global memory that " + who + " of the launch " + did);
+}
+
+static void judgeGlobal(Runner *r, Thread *t, uintptr_t address, bool writes, Where where) {
+  Cell &c = cellOf(*r->cells, address);
+  const int32_t mine = r->blockNumber;
+  if (c.writer != kNobody && c.writer != mine) raceOfBlocks(where, writes ? "writes" : "reads", c.writer, "wrote");
+  if (writes && c.reader != kNobody && c.reader != mine) raceOfBlocks(where, "writes", c.reader, "read");
+  const bool judged = !r->usesHopper && !r->usesNamed;
+  if (judged && c.writer == mine && !ordered(c.access.writer, t)) {
+    race(where, writes ? "writes" : "reads", c.access.writer, "wrote", "global");
+  }
+  if (judged && writes && c.reader == mine && !ordered(c.access.reader, t)) {
+    race(where, "writes", c.access.reader, "read", "global");
+  }
+  if (writes) {
+    c.writer = mine;
+    c.access.writer = markOf(t);
+    return;
+  }
+  addReader(c.access.reader, t);
+  c.reader = c.reader == kNobody || c.reader == mine ? mine : (int32_t)kManyBlocks;
+}
+
 #ifdef TG_EMU_RACES
+static Cells allCells;
+
 void makeAccesses(Runner *r) {
+  r->cells = &allCells;
   r->accesses = (Access *)calloc((kSharedBytes + r->staticBytes) / kGrain + 1, sizeof(Access));
 }
 #else
@@ -81,7 +148,18 @@ void makeAccesses(Runner *) {}
 
 void noteAccess(Thread *t, const void *address, size_t bytes, bool writes, Where where) {
   Runner *r = t->runner;
-  if (r->accesses == nullptr || r->usesHopper || r->usesNamed) return;
+  if (r->accesses == nullptr) return;
+  if (where.instruction != 0 && isGlobal(r, (uintptr_t)address)) {
+    if (r->cells->launch != r->round) {
+      r->cells->launch = r->round;
+      r->cells->used = 0;
+    }
+    for (uintptr_t at = (uintptr_t)address / 4; at <= ((uintptr_t)address + bytes - 1) / 4; at++) {
+      judgeGlobal(r, t, at, writes, where);
+    }
+    return;
+  }
+  if (r->usesHopper || r->usesNamed) return;
   for (uintptr_t at = (uintptr_t)address & ~(kGrain - 1); at < (uintptr_t)address + bytes; at += kGrain) {
     Access *a = accessOf(r, at);
     if (a == nullptr) return;

@@ -12,10 +12,10 @@ static int64_t number(const char *name, int64_t otherwise) {
 }
 
 // Two host threads halve the time of a launch where the machine has two cores; more would only take the cores of the
-// packages tested beside this one. A build with AddressSanitizer has one copy of shared memory and so one host
-// thread.
+// packages tested beside this one. A build with AddressSanitizer has one copy of shared memory, one that judges accesses
+// has one book of them: these have one host thread.
 int hostThreads() {
-#ifdef TG_EMU_ASAN
+#if defined(TG_EMU_ASAN) || defined(TG_EMU_RACES)
   return 1;
 #else
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);

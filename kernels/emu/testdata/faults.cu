@@ -137,3 +137,13 @@ TG_KERNEL(reads_outside_static, tg_faults, 64) {
   __syncthreads();
   a.dst[threadIdx.x] = tile[threadIdx.x + a.n];
 }
+
+// Two blocks write one element, whose value then depends on which of them comes last.
+TG_KERNEL(blocks_collide, tg_faults, 64) { a.dst[blockIdx.x * 63 + threadIdx.x] = a.src[threadIdx.x]; }
+
+// A thread reads what another of its block has written to global memory.
+TG_KERNEL(threads_collide, tg_faults, 64) {
+  if (blockIdx.x > 0) return;
+  a.dst[threadIdx.x] = a.src[threadIdx.x];
+  a.dst[64 + threadIdx.x] = a.dst[63 - threadIdx.x];
+}
