@@ -1,7 +1,7 @@
 // The epilogue of a matrix product (kernels.MatMul), for every kernel that computes one.
 //
-// It works on sums before they leave the SM: separate passes for bias, activation and residual would read and write c three
-// times more, 24 bytes a number, which for k = 768 takes longer than its 1536 FLOP.
+// It works on sums before they leave the SM: separate passes for bias, activation and residual would read and write c
+// three times more, 24 bytes a number, which for k = 768 takes longer than its 1536 FLOP.
 #pragma once
 
 #include "include/tg.cuh"
@@ -10,8 +10,8 @@
 // sigmoid divides by the approximate reciprocal (2 ulp): the exact one is a subroutine for each accumulator.
 __device__ inline float sigmoid(float x) { return __fdividef(1.0f, 1 + expf(-x)); }
 
-// finish takes complete sums through the epilogue and into c: numbers of one column, in the first `height` of `count` rows
-// from `row` on. Each kind of read is done for all rows before any is used: memory answers them together.
+// finish takes complete sums through the epilogue and into c: numbers of one column, in the first `height` of `count`
+// rows from `row` on. Each kind of read is done for all rows before any is used: memory answers them together.
 template <int count>
 __device__ inline void finish(const tg_matmul &a, int64_t row, int height, int col, float (&v)[count]) {
   auto each = [&](auto f) {

@@ -1,12 +1,12 @@
-// 3x3 convolutions on Hopper's engines (hopper_tiles.cuh), forward and input gradient, plain and of upsampled maps: what
-// conv3x3.cu's first kernel computes, from maps and weights that hopper_pack.cu has rounded.
+// 3x3 convolutions on Hopper's engines (hopper_tiles.cuh), forward and input gradient, plain and of upsampled maps:
+// what conv3x3.cu's first kernel computes, from maps and weights that hopper_pack.cu has rounded.
 //
-// The rows of a tile are a box of positions, and what one tap sees of them is the same box of pixels moved by a few lines and
-// columns: one bulk copy, whose zeros outside of the map are the padding. Where positions step over every second pixel, the
-// map is seen as four maps of one parity each, in which they step by one.
+// The rows of a tile are a box of positions, and what one tap sees of them is the same box of pixels moved by a few
+// lines and columns: one bulk copy, whose zeros outside of the map are the padding. Where positions step over every
+// second pixel, the map is seen as four maps of one parity each, in which they step by one.
 //
-// Limit: the tensor cores, where boxes fill their tiles: K = 9*768 makes 108 stages, 110000 cycles, beside which the epilogue
-// is a tenth. Every tap reads its pixels from L2 again, at the rate that hopper_tiles.cuh tells.
+// Limit: the tensor cores, where boxes fill their tiles: K = 9*768 makes 108 stages, 110000 cycles, beside which the
+// epilogue is a tenth. Every tap reads its pixels from L2 again, at the rate that hopper_tiles.cuh tells.
 #include "hopper_conv.h"
 #include "hopper_tiles.cuh"
 
@@ -60,6 +60,7 @@ __device__ inline void convolve(const tg_hopper_conv &a, unsigned char *memory) 
     const Tile tile = tile_at(number, row_tiles, col_tiles);
     const int lane = threadIdx.x % 32;
     Place(&places)[16] = s->places[warp];
+    __syncwarp();  // all lanes have read those of the tile before
     if (lane < 16) places[lane] = place(a, boxes.at(a, tile.row), warp * 16 + lane);
     __syncwarp();
     strips<cols>(d, s->strips[warp], [&](int col, float(&v)[16]) {

@@ -1,8 +1,8 @@
 // Matrix product with its epilogue on Hopper's engines (hopper_tiles.cuh): what matmul.cu computes, from operands that
 // hopper_pack.cu has rounded and, where needed, turned.
 //
-// Limit: float32 results. At 13 bytes a cycle and SM, a tile of 128 KB takes 10000 cycles to write, as long as its products
-// do for k = 640; the ring is full again by then, but the tensor cores have waited.
+// Limit: float32 results. At 13 bytes a cycle and SM, a tile of 128 KB takes 10000 cycles to write, as long as its
+// products do for k = 640; the ring is full again by then, but the tensor cores have waited.
 #include "epilogue.cuh"
 #include "hopper_gemm.h"
 #include "hopper_tiles.cuh"

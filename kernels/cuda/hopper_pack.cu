@@ -40,7 +40,7 @@ TG_KERNEL(hopper_pack_turned, tg_hopper_pack, 256) {
 #pragma unroll
   for (int i = 0; i < 8; i++) {
     const int row = i * 8 + warp, col = lane * 2;
-    if (row0 + row < a.rows && col0 + col < a.cols)
-      a.packed[(int64_t)(row0 + row) * (a.pitch / 2) + (col0 + col) / 2] = pack_bf16(square[col][row], square[col + 1][row]);
+    uint32_t *to = a.packed + (int64_t)(row0 + row) * (a.pitch / 2) + (col0 + col) / 2;
+    if (row0 + row < a.rows && col0 + col < a.cols) *to = pack_bf16(square[col][row], square[col + 1][row]);
   }
 }

@@ -3,24 +3,24 @@
 //
 //	packed bfloat16 --bulk copies--> ring of 4 stages --wgmma--> float32 accumulators --strips--> emit
 //
-// A block has three warpgroups. One thread of the first, the producer, asks the copy engine for tiles of both operands, up to
-// four stages ahead. The other two, the consumers, each multiply 64 of the tile's 128 rows by its 256 (or 128) columns, 64
-// inner numbers a stage. Nobody else moves data, so the producer gives its registers to the consumers, whose accumulators
-// take 128 each. Two barriers a stage keep them apart: `full` ends a phase when the bytes of both tiles have come, `empty`
-// when all eight consumer warps have read them.
+// A block has three warpgroups. One thread of the first, the producer, asks the copy engine for tiles of both operands,
+// up to four stages ahead. The other two, the consumers, each multiply 64 of the tile's 128 rows by its 256 (or 128)
+// columns, 64 inner numbers a stage. Nobody else moves data, so the producer gives its registers to the consumers,
+// whose accumulators take 128 each. Two barriers a stage keep them apart: `full` ends a phase when the bytes of both
+// tiles have come, `empty` when all eight consumer warps have read them.
 //
-// Blocks are persistent: each computes every gridDim.x-th tile, and while the consumers write one out the producer already
-// fills the ring with the next. A tile is computed whole by one block, in the order of its inner numbers: the number of blocks
-// changes no bits.
+// Blocks are persistent: each computes every gridDim.x-th tile, and while the consumers write one out the producer
+// already fills the ring with the next. A tile is computed whole by one block, in the order of its inner numbers: the
+// number of blocks changes no bits.
 //
-// Copies and wgmma want bfloat16 at addresses of 16 bytes, tensors are float32 at any address: hopper_pack.cu rounds operands
-// first. It also transposes, so that both run along the inner dimension and one kernel serves all layouts. Only the sums over
-// positions of weight gradients take their operands as they lie, across it: an operand's tile is then squares of 64 positions
-// by 64 of its rows.
+// Copies and wgmma want bfloat16 at addresses of 16 bytes, tensors are float32 at any address: hopper_pack.cu rounds
+// operands first. It also transposes, so that both run along the inner dimension and one kernel serves all layouts.
+// Only the sums over positions of weight gradients take their operands as they lie, across it: an operand's tile is
+// then squares of 64 positions by 64 of its rows.
 //
-// Limit: a 128 x 256 tile does 128*256*64 multiply-adds a stage, 1024 cycles of the tensor cores, for 48 KB from L2: 48 bytes
-// a cycle, of the 64 that an SM can take. With 128 columns it is 64 bytes a cycle: such tiles are for results too few for the
-// wide ones.
+// Limit: a 128 x 256 tile does 128*256*64 multiply-adds a stage, 1024 cycles of the tensor cores, for 48 KB from L2: 48
+// bytes a cycle, of the 64 that an SM can take. With 128 columns it is 64 bytes a cycle: such tiles are for results too
+// few for the wide ones.
 #pragma once
 
 #include "hopper_tiles.h"
@@ -66,8 +66,8 @@ struct Turn {
   }
 };
 
-// Tile is a place among row_tiles x col_tiles. Tiles are counted in bands of eight columns, row by row within a band: the
-// blocks that run at a time then share few rows and columns of the operands, which stay in L2.
+// Tile is a place among row_tiles x col_tiles. Tiles are counted in bands of eight columns, row by row within a band:
+// the blocks that run at a time then share few rows and columns of the operands, which stay in L2.
 struct Tile {
   int row, col;
 };
@@ -79,8 +79,8 @@ __device__ inline Tile tile_at(int number, int row_tiles, int col_tiles) {
   return {rest / width, band * kBand + rest % width};
 }
 
-// produce fills the ring: load(tile) looks a tile up once, because divisions are slow, and returns what asks for `bytes` bytes
-// of one step.
+// produce fills the ring: load(tile) looks a tile up once, because divisions are slow, and returns what asks for
+// `bytes` bytes of one step.
 template <int cols, class Load>
 __device__ inline void produce(Shared<cols> *s, int tiles, int steps, int bytes, const Load &load) {
   Turn turn;
@@ -95,8 +95,9 @@ __device__ inline void produce(Shared<cols> *s, int tiles, int steps, int bytes,
   }
 }
 
-// multiply computes a consumer's 64 rows of a tile. The products of a step run while the next step is awaited: a stage is
-// given back one step late. Each warp gives it back for itself, because it has waited for its own part of the products only.
+// multiply computes a consumer's 64 rows of a tile. The products of a step run while the next step is awaited: a stage
+// is given back one step late. Each warp gives it back for itself, because it has waited for its own part of the
+// products only.
 template <bool across, int cols>
 __device__ inline void multiply(float (&d)[cols / 2], Shared<cols> *s, int consumer, int steps, Turn &turn) {
   mbarrier *read = nullptr;  // tells that the step before is
@@ -119,8 +120,8 @@ __device__ inline void multiply(float (&d)[cols / 2], Shared<cols> *s, int consu
   if (threadIdx.x % 32 == 0) mbarrier_arrive(read);
 }
 
-// strips brings a warp's 16 rows of results into the order of memory: emit(col, v) gets 16 numbers of one column of the tile,
-// neighbouring columns in neighbouring lanes, so that a warp reads and writes whole lines of 128 bytes.
+// strips brings a warp's 16 rows of results into the order of memory: emit(col, v) gets 16 numbers of one column of the
+// tile, neighbouring columns in neighbouring lanes, so that a warp reads and writes whole lines of 128 bytes.
 template <int cols, class Emit>
 __device__ inline void strips(const float (&d)[cols / 2], Strip &strip, const Emit &emit) {
   const int lane = threadIdx.x % 32;
@@ -140,8 +141,8 @@ __device__ inline void strips(const float (&d)[cols / 2], Strip &strip, const Em
   }
 }
 
-// run computes all tiles, each over `steps` stages. Consumer warps call emit(s, warp, tile, d) with their accumulators: 16
-// rows from row 16*warp of the tile on.
+// run computes all tiles, each over `steps` stages. Consumer warps call emit(s, warp, tile, d) with their accumulators:
+// 16 rows from row 16*warp of the tile on.
 template <int cols, bool across, class Load, class Emit>
 __device__ inline void run(unsigned char *memory, int tiles, int steps, int bytes, const Load &load, const Emit &emit) {
   Shared<cols> *s = reinterpret_cast<Shared<cols> *>(memory);

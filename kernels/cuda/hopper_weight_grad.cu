@@ -1,9 +1,10 @@
-// Sums over positions on Hopper's engines (hopper_tiles.cuh): the weight gradients of linear layers and of 3x3 convolutions,
-// plain and of upsampled maps. Results are few and positions many, so several tiles share the positions of the same results;
-// matmul_finish, conv_unpack and upconv_unfold add what they write in its order.
+// Sums over positions on Hopper's engines (hopper_tiles.cuh): the weight gradients of linear layers and of 3x3
+// convolutions, plain and of upsampled maps. Results are few and positions many, so several tiles share the positions
+// of the same results; matmul_finish, conv_unpack and upconv_unfold add what they write in its order.
 //
-// Operands lie as [position, channel]. What a tap sees of a box of positions is the same box moved, as in hopper_conv.cu.
-// Boxes reach over the edges of maps, and the last split beyond the last image: there the left operand is zero.
+// Operands lie as [position, channel]. What a tap sees of a box of positions is the same box moved, as in
+// hopper_conv.cu. Boxes reach over the edges of maps, and the last split beyond the last image: there the left operand
+// is zero.
 //
 // Limit: the tensor cores; a split of the largest layer writes 21 MB, 7 us.
 #include "hopper_tiles.cuh"
@@ -28,7 +29,8 @@ __device__ inline void add_up(const tg_hopper_weight_grad &a, unsigned char *mem
     const int move_x = a.first + parity % 2 + tap % a.across, move_y = a.first + parity / 2 + tap / a.across;
     return [p, parity, move_x, move_y, &a](Stage<cols> &stage, mbarrier *full, int step) {
       const int box = p.split * a.steps + step, line = box / a.boxes_across;
-      const int x = box % a.boxes_across * a.box_w, y = line % a.boxes_down * a.box_h, b = line / a.boxes_down * a.box_b;
+      const int x = box % a.boxes_across * a.box_w, y = line % a.boxes_down * a.box_h;
+      const int b = line / a.boxes_down * a.box_b;
       for (int i = 0; i < kRows / 64; i++)
         tma_load(stage.a + i * kSquare, &a.left[parity], full, p.row + i * 64, x, y, b);
       for (int i = 0; i < cols / 64; i++)
