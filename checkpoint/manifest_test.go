@@ -126,31 +126,6 @@ func TestParamsSHA256IsOverTheValuesAlone(t *testing.T) {
 	}
 }
 
-func TestAnExportIsAnOrdinaryFile(t *testing.T) {
-	s := stateAt(3)
-	var out bytes.Buffer
-	if err := Export(&out, s, nil); err != nil {
-		t.Fatal(err)
-	}
-	f, err := safetensors.Read(out.Bytes())
-	if err != nil || len(f.Tensors) != 3 || f.Metadata["textground.params_sha256"] != ParamsSHA256(s.Params) {
-		t.Fatalf("%d tensors, %v, %v", len(f.Tensors), f.Metadata, err)
-	}
-	if got, err := f.Dense("proj"); err != nil || !cmp.Equal(got, s.Params[2], asValues) {
-		t.Errorf("proj: %v, %v", got, err)
-	}
-	out.Reset()
-	if err := Export(&out, s, []string{"gate"}); err != nil {
-		t.Fatal(err)
-	}
-	if f, err := safetensors.Read(out.Bytes()); err != nil || len(f.Tensors) != 1 || !f.Has("gate") {
-		t.Errorf("one of them: %v", err)
-	}
-	if err := Export(&out, s, []string{"no"}); err == nil || !strings.Contains(err.Error(), `"no"`) {
-		t.Errorf("an unknown name: %v", err)
-	}
-}
-
 func FuzzDecodeManifest(f *testing.F) {
 	m, err := save(f.Context(), store.NewMem(), 1, 1, "w1")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/textground/textground/checkpoint/safetensors"
+	"github.com/textground/textground/checkpoint/torch"
 	"github.com/textground/textground/internal/dense"
 )
 
@@ -25,6 +26,48 @@ func FromSafetensors(f *safetensors.File) Source {
 		s.Tensors = append(s.Tensors, Parameter{t.Name, t.Shape})
 	}
 	return s
+}
+
+// FromTorch makes a source of a PyTorch archive. Values that float32 does not hold exactly are refused when they are loaded.
+func FromTorch(f *torch.File) Source {
+	shapes := map[string][]int{}
+	s := Source{Load: func(name string) (*tensor.Dense, error) {
+		values, err := f.Float32s(name)
+		if err != nil {
+			return nil, err
+		}
+		return dense.Of(values, shapes[name]...), nil
+	}}
+	for _, t := range f.Tensors {
+		shapes[t.Name] = t.Shape
+		s.Tensors = append(s.Tensors, Parameter{t.Name, t.Shape})
+	}
+	return s
+}
+
+// Join makes one source of two, such as pieces of a model that was cut into files. No tensor may be in both.
+func (s Source) Join(piece Source) (Source, error) {
+	there, inPiece := map[string]bool{}, map[string]bool{}
+	for _, t := range s.Tensors {
+		there[t.Name] = true
+	}
+	for _, t := range piece.Tensors {
+		if there[t.Name] {
+			return s, fmt.Errorf("tensor %q is in two files of one model", t.Name)
+		}
+		inPiece[t.Name] = true
+	}
+	joined := Source{Tensors: slices.Concat(s.Tensors, piece.Tensors), Metadata: s.Metadata}
+	if joined.Metadata == nil {
+		joined.Metadata = piece.Metadata
+	}
+	joined.Load = func(name string) (*tensor.Dense, error) {
+		if inPiece[name] {
+			return piece.Load(name)
+		}
+		return s.Load(name)
+	}
+	return joined, nil
 }
 
 // Imported is what a file of weights holds, under our names.
@@ -65,6 +108,21 @@ func LoadCLIP(file string, f *safetensors.File) (Config, Weights, error) {
 		return Config{}, nil, err
 	}
 	return r.clip()
+}
+
+// HoldsCLIP tells whether a safetensors file has the towers, in any of the dialects.
+func HoldsCLIP(f *safetensors.File) bool {
+	r := (&importer{source: FromSafetensors(f)}).index()
+	return slices.ContainsFunc(dialects, func(d dialect) bool { return len(r.prefixes(d.landmark)) > 0 })
+}
+
+// CLIPConfig reads the sizes of a CLIP off a safetensors file called file, without its values.
+func CLIPConfig(file string, f *safetensors.File) (Config, error) {
+	r, err := newImporter(file, FromSafetensors(f))
+	if err != nil {
+		return Config{}, err
+	}
+	return r.clipConfig()
 }
 
 // LoadGrounder takes the trainable weights of both phases out of a safetensors file under the reference's names.

@@ -83,7 +83,7 @@ func assembleModel(file *proto.RunFile) (*assembly, error) {
 	}
 	parsed, err := safetensors.Read(weights)
 	if err != nil {
-		return nil, badInput(fmt.Sprintf("model.clip: %s: %v; it is no whole safetensors file, copy it again or name builtin:world", file.Model.CLIP, err))
+		return nil, badInput(fmt.Sprintf("model.clip: %s: %v; it is no whole safetensors file, copy it again or name builtin:world (of others' weights make one with: textground import)", file.Model.CLIP, err))
 	}
 	if a.config, a.clip, err = tcl.LoadCLIP(file.Model.CLIP, parsed); err != nil {
 		return nil, badInput("model.clip: " + err.Error())

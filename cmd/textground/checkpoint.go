@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -13,13 +11,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/textground/textground/checkpoint"
-	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/store"
 )
 
 func newCheckpoint() *cobra.Command {
-	c := &cobra.Command{Use: "checkpoint", Short: "Sealed states of runs: list, look at, verify, compare, copy, export"}
-	c.AddCommand(newCheckpointLs(), newCheckpointShow(), newCheckpointVerify(), newCheckpointDiff(), newCheckpointCopy(), newCheckpointExport())
+	c := &cobra.Command{Use: "checkpoint", Short: "Sealed states of runs: list, look at, verify, compare, copy"}
+	c.AddCommand(newCheckpointLs(), newCheckpointShow(), newCheckpointVerify(), newCheckpointDiff(), newCheckpointCopy())
 	return c
 }
 
@@ -243,57 +240,4 @@ func newCheckpointCopy() *cobra.Command {
 			return nil
 		},
 	}
-}
-
-func newCheckpointExport() *cobra.Command {
-	var out, npy, step string
-	c := &cobra.Command{
-		Use: "export RUN", Short: "Write the parameters under the reference's names: as safetensors, or as NumPy arrays", Args: exactArg("a run id"),
-		Example: `  textground checkpoint export world-a1b2c --out grounder.safetensors
-  textground checkpoint export world-a1b2c --npy grounder/     one NAME.npy a parameter`,
-		RunE: func(c *cobra.Command, args []string) error {
-			if npy != "" && c.Flags().Changed("out") {
-				return badInput("--out names a safetensors file and --npy a directory of arrays; give one of them")
-			}
-			run, err := openSealed(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			m, err := run.manifest(c.Context(), step)
-			if err != nil {
-				return err
-			}
-			state, err := checkpoint.Load(c.Context(), run.store, m)
-			if err != nil {
-				return err
-			}
-			if npy != "" {
-				out, err = npy, exportArrays(npy, state)
-			} else {
-				err = writeFile(out, func(w io.Writer) error { return checkpoint.Export(w, state, state.Names) })
-			}
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(c.OutOrStdout(), "step %d of run %s: %d tensors in %s\n", m.Step, run.record.Run, len(state.Names), out)
-			return nil
-		},
-	}
-	c.Flags().StringVar(&out, "out", "grounder.safetensors", "file to write")
-	c.Flags().StringVar(&npy, "npy", "", "write NumPy arrays into this directory instead")
-	c.Flags().StringVar(&step, "step", "", "the checkpoint after so many steps (default: the newest)")
-	return c
-}
-
-// exportArrays writes each parameter as NAME.npy.
-func exportArrays(dir string, s *checkpoint.State) error {
-	for i, name := range s.Names {
-		if !filepath.IsLocal(name) || filepath.Base(name) != name { // names come from the store
-			return fmt.Errorf("parameter %q has a name that is no file name; export it as safetensors", name)
-		}
-		if err := writeFile(filepath.Join(dir, name+".npy"), func(w io.Writer) error { return dense.WriteNPY(w, s.Params[i]) }); err != nil {
-			return err
-		}
-	}
-	return nil
 }

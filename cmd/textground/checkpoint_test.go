@@ -11,7 +11,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/textground/textground/checkpoint"
-	"github.com/textground/textground/checkpoint/safetensors"
 	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/proto"
 	"github.com/textground/textground/store"
@@ -53,7 +52,7 @@ func stateOf(first string) *checkpoint.State {
 func TestExportedArraysHoldTheParametersAndTheirShapes(t *testing.T) {
 	s := stateOf("gate")
 	runs, out := sealedRunOf(t, s), filepath.Join(t.TempDir(), "arrays")
-	if done := command(t, "checkpoint", "export", "done", "--dir", runs, "--npy", out); done.code != exitDone {
+	if done := command(t, "export", "done", "--dir", runs, "--npy", out); done.code != exitDone {
 		t.Fatal(done.err)
 	}
 	for i, name := range s.Names {
@@ -72,28 +71,13 @@ func TestExportedArraysHoldTheParametersAndTheirShapes(t *testing.T) {
 	}
 }
 
-func TestExportedSafetensorsHoldTheParameters(t *testing.T) {
-	runs, out := sealedRunOf(t, stateOf("gate")), filepath.Join(t.TempDir(), "x.safetensors")
-	if done := command(t, "checkpoint", "export", "done", "--dir", runs, "--out", out); done.code != exitDone {
-		t.Fatal(done.err)
-	}
-	data, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := safetensors.Read(data)
-	if err != nil || len(f.Tensors) != 2 || f.Metadata["textground.step"] != "7" {
-		t.Errorf("%v, %v", f, err)
-	}
-}
-
 func TestExportRefusesWhatMakesNoSense(t *testing.T) {
 	runs := sealedRunOf(t, stateOf("../gate"))
 	elsewhere := filepath.Join(t.TempDir(), "arrays")
-	if done := command(t, "checkpoint", "export", "done", "--dir", runs, "--npy", elsewhere); done.err == nil || !strings.Contains(done.err.Error(), `"../gate"`) {
+	if done := command(t, "export", "done", "--dir", runs, "--npy", elsewhere); done.err == nil || !strings.Contains(done.err.Error(), `"../gate"`) {
 		t.Errorf("a name that leads out of the directory: %v", done.err)
 	}
-	if done := command(t, "checkpoint", "export", "done", "--dir", runs, "--npy", elsewhere, "--out", "x"); done.code != exitBadInput {
+	if done := command(t, "export", "done", "--dir", runs, "--npy", elsewhere, "--to", "x.pth"); done.code != exitBadInput {
 		t.Errorf("both forms: %v", done.err)
 	}
 }

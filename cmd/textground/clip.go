@@ -23,8 +23,8 @@ type clipFlags struct {
 }
 
 func newCLIP() *cobra.Command {
-	c := &cobra.Command{Use: "clip", Short: "The small frozen CLIP that a grounder stands on"}
-	c.AddCommand(newCLIPTrain())
+	c := &cobra.Command{Use: "clip", Short: "The frozen CLIP that a grounder stands on: train a small one, look at embeddings"}
+	c.AddCommand(newCLIPTrain(), newCLIPEmbed())
 	return c
 }
 

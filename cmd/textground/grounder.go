@@ -32,7 +32,7 @@ type groundingFlags struct {
 func (f *groundingFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.run, "run", "", "take the newest sealed checkpoint of this run (default: the latest run)")
-	flags.StringVar(&f.weights, "weights", "", "take this safetensors file, as textground checkpoint export writes it; CLIP is the run's")
+	flags.StringVar(&f.weights, "weights", "", "take this safetensors file, as textground export and import write it; CLIP is the file's, or the run's where it has none")
 	flags.StringVar(&f.device, "device", "auto", "cuda[:N], cpu, ref or auto")
 	flags.IntVar(&f.threads, "threads", 0, "threads (0: all cores)")
 	flags.BoolVar(&f.noBackground, "no-background", false, "no class for the rest: every pixel belongs to a named class")
@@ -108,8 +108,17 @@ func newGrounder(a *assembly, ground tcl.Weights, origin, device string, threads
 	return g, nil
 }
 
-// runFile finds the run whose CLIP and settings count. Weights from a file on a machine without runs get the built-in CLIP.
+// runFile finds the run whose CLIP and settings count. Weights that bring their CLIP need no run; others get the built-in CLIP
+// on a machine without runs.
 func (f *groundingFlags) runFile() (*RunRecord, *proto.RunFile, error) {
+	own, err := f.ownCLIP()
+	if err != nil {
+		return nil, nil, err
+	}
+	if own != nil && f.run == "" {
+		file, err := settingsFor(*own)
+		return nil, file, err
+	}
 	if f.run == "" && f.weights != "" && len(allRuns()) == 0 {
 		file, err := proto.ParseRunFile("examples/world.yaml", examples.World)
 		return nil, file, err
@@ -118,7 +127,41 @@ func (f *groundingFlags) runFile() (*RunRecord, *proto.RunFile, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if own != nil {
+		record.File.Model = *own
+	}
 	return record, &record.File, nil
+}
+
+// ownCLIP names the CLIP in the file of --weights, and its vocabulary; nil where there is none.
+func (f *groundingFlags) ownCLIP() (*proto.Model, error) {
+	if f.weights == "" {
+		return nil, nil
+	}
+	parsed, err := readTensors(f.weights)
+	if err != nil || !tcl.HoldsCLIP(parsed) {
+		return nil, err
+	}
+	config, err := tcl.CLIPConfig(f.weights, parsed)
+	if err != nil {
+		return nil, badInput("--weights: " + err.Error())
+	}
+	vocabulary, err := vocabularyOf(f.weights, config.Text)
+	return &proto.Model{CLIP: f.weights, Vocabulary: vocabulary}, err
+}
+
+// settingsFor are those of the release, or of the example that belongs to the demo's vocabulary.
+func settingsFor(m proto.Model) (*proto.RunFile, error) {
+	file := proto.Defaults()
+	if m.Vocabulary == "builtin:world" {
+		world, err := proto.ParseRunFile("examples/world.yaml", examples.World)
+		if err != nil {
+			return nil, err
+		}
+		file = *world
+	}
+	file.Model = m
+	return &file, nil
 }
 
 // protocol is the run's, changed by the flags that were given.
@@ -152,19 +195,28 @@ func runProtocol(file *proto.RunFile, config tcl.Config) segment.Protocol {
 
 // readGrounder reads trainable weights from a file.
 func readGrounder(path string, config tcl.Config) (tcl.Weights, error) {
-	data, err := os.ReadFile(path)
+	parsed, err := readTensors(path)
 	if err != nil {
-		return nil, badInput(fmt.Sprintf("--weights: %v; write such a file with: textground checkpoint export RUN", err))
-	}
-	parsed, err := safetensors.Read(data)
-	if err != nil {
-		return nil, badInput(fmt.Sprintf("--weights %s: %v; it is no whole safetensors file, copy it again", path, err))
+		return nil, err
 	}
 	ground, err := tcl.LoadGrounder(path, parsed, config)
 	if err != nil {
 		return nil, badInput("--weights: " + err.Error())
 	}
 	return ground, nil
+}
+
+// readTensors reads the file of --weights.
+func readTensors(path string) (*safetensors.File, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, badInput(fmt.Sprintf("--weights: %v; write such a file with: textground export RUN --to FILE.safetensors", err))
+	}
+	parsed, err := safetensors.Read(data)
+	if err != nil {
+		return nil, badInput(fmt.Sprintf("--weights %s: %v; it is no whole safetensors file, copy it again (of others' weights make one with: textground import)", path, err))
+	}
+	return parsed, nil
 }
 
 // sealedGrounder takes the newest sound checkpoint of a run.

@@ -73,7 +73,7 @@ func newRoot() *cobra.Command {
 		}
 	}
 	add("daily", newDemo(), newTrain(), newResume(), newPs(), newSegment(), newEval(), newDoctor())
-	add("look", newProve(), newPlan(), newChaos(), newVerify(), newCheckpoint(), newData(), newBench(), newVersion())
+	add("look", newProve(), newPlan(), newChaos(), newVerify(), newCheckpoint(), newImport(), newExport(), newData(), newBench(), newVersion())
 	add("parts", newCoordinator(), newWorker(), newEvaluator(), newCLIP())
 	strict(root)
 	return root

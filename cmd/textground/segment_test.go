@@ -43,7 +43,7 @@ func command(t *testing.T, args ...string) outcome {
 	return outcome{out.String(), talk.String(), code, err}
 }
 
-// grounderFile writes an untrained grounder of the built-in CLIP as checkpoint export would.
+// grounderFile writes an untrained grounder of the built-in CLIP of the trained parameters alone.
 func grounderFile(t *testing.T) string {
 	t.Helper()
 	file, err := proto.ParseRunFile("world.yaml", examples.World)
@@ -191,7 +191,7 @@ func TestSegmentAndEvalRefuseWhatMakesNoSense(t *testing.T) {
 		"nope.jpg":                  {"segment", "nope.jpg", "--text", "cat", "--weights", weights},
 		"the scores of one picture": {"segment", picture, filepath.Join(heldOut(t, 2), "b.jpg"), "--text", "cat", "--weights", weights, "--scores", "x.npy"},
 		"would both be written":     {"segment", dir, "--text", "cat", "--weights", weights},
-		"checkpoint export":         {"segment", picture, "--text", "cat", "--weights", "nope"},
+		"textground export":         {"segment", picture, "--text", "cat", "--weights", "nope"},
 		"no whole safetensors file": {"segment", picture, "--text", "cat", "--weights", picture},
 		"threshold 3":               {"segment", picture, "--text", "cat", "--weights", weights, "--threshold", "3"},
 		"give one of them":          {"segment", picture, "--text", "cat", "--weights", weights, "--threshold", "0.3", "--no-background"},

@@ -117,8 +117,8 @@ func TestDamagedGrounderWeightsAreNamed(t *testing.T) {
 	p := newPlace(t)
 	p.train("--workers", "1", "--run", "sound", "--steps", "4")
 	exported := filepath.Join(p.dir, "grounder.safetensors")
-	if code, _, stderr := p.run("checkpoint", "export", "sound", "--out", exported); code != 0 {
-		t.Fatalf("checkpoint export: %s", stderr)
+	if code, _, stderr := p.run("export", "sound", "--to", exported); code != 0 {
+		t.Fatalf("export: %s", stderr)
 	}
 	picture := filepath.Join(p.dir, "scene.jpg")
 	if err := os.WriteFile(picture, world.Draw(1, 0).JPEG(), 0o644); err != nil {
