@@ -36,7 +36,7 @@ test-cuda: ## the CUDA device and its kernels on an emulated card (under 20 minu
 	kernels/emu/build.sh build/emu/libcuda.so
 	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so $(GO) test -count=1 -tags cuda -timeout 20m \
 	  ./kernels/emu/... ./kernels/cuda/... ./kernels/devices/... ./internal/golden/...
-	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so $(GO) test -count=1 -tags cuda -timeout 10m -run TestCards ./cmd/textground
+	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so $(GO) test -count=1 -tags cuda -timeout 20m -run TestCards ./cmd/textground
 	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so TG_EMU_SEED=2 TG_EMU_SM=80 \
 	  $(GO) test -count=1 -tags cuda -timeout 20m -run TestConforms ./kernels/cuda
 

@@ -30,6 +30,7 @@ func TestCards(t *testing.T) {
 		"a run that does not fit is refused with the micro-batch that fits": refusesWhatDoesNotFit,
 		"a card that dies in mid-step costs its worker and no bit":          survivesADeadCard,
 		"each of the GPUs gets a worker":                                    spreadsOverCards,
+		"any number of cards gives the same bits":                           givesTheSameBits,
 	} {
 		t.Run(promise, func(t *testing.T) { check(&emulated{t, binary, t.TempDir()}) })
 	}
@@ -153,5 +154,20 @@ func spreadsOverCards(e *emulated) {
 		if err != nil || !strings.Contains(string(log), card) {
 			t.Errorf("%s does not say that it has %s: %v\n%s", worker, card, err, log)
 		}
+	}
+}
+
+func givesTheSameBits(e *emulated) {
+	file := e.pairFile("steps: 20", "phase2_from: 10", "batch: 3", "micro_batch: 1")
+	digests := map[string]string{}
+	for _, cards := range []string{"1", "2", "3"} {
+		out, stderr, code := e.output([]string{"TG_EMU_DEVICES=3"}, "train", file, "--gpus", cards, "--page", "", "--json", "--run", "on-"+cards)
+		if code != exitDone {
+			e.t.Fatalf("exit code %d on %s cards: %s", code, cards, stderr)
+		}
+		digests[cards] = e.digest(out)
+	}
+	if digests["2"] != digests["1"] || digests["3"] != digests["1"] {
+		e.t.Errorf("parameters by number of cards: %v", digests)
 	}
 }
