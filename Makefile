@@ -40,6 +40,9 @@ test-cuda: ## the CUDA device and its kernels on an emulated card (under 20 minu
 	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so TG_EMU_SEED=2 TG_EMU_SM=80 \
 	  $(GO) test -count=1 -tags cuda -timeout 20m -run TestConforms ./kernels/cuda
 
+test-gpu: ## the CUDA device's tests on this machine's own card (docs/gpu.md)
+	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=libcuda.so.1 $(GO) test -count=1 -tags cuda -timeout 20m ./kernels/cuda/... ./kernels/devices/... ./internal/golden/...
+
 test-cuda-asan: ## the kernels again, with AddressSanitizer
 	kernels/emu/build.sh build/emu/libcuda-asan.so asan
 	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda-asan.so TG_EMU_CHECK=asan ASAN_OPTIONS=detect_leaks=0 \
@@ -95,4 +98,4 @@ kernels-check: ## compile them again and want the committed bytes, no spills, an
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: help build demo control test test-nocgo test-cuda test-cuda-asan test-cuda-races race lint bench digest vitb16 fuzz sim proto clip-check kernels kernels-check
+.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-asan test-cuda-races race lint bench digest vitb16 fuzz sim proto clip-check kernels kernels-check

@@ -19,8 +19,8 @@ import (
 
 // The binary with CUDA inside on emulated cards. What is run here takes seconds on a card and minutes on the emulator.
 func TestCards(t *testing.T) {
-	if os.Getenv("TEXTGROUND_CUDA_DRIVER") == "" {
-		t.Skip("TEXTGROUND_CUDA_DRIVER names no driver: make test-cuda builds the emulator's")
+	if d := os.Getenv("TEXTGROUND_CUDA_DRIVER"); d == "" || d == "libcuda.so.1" {
+		t.Skip("TEXTGROUND_CUDA_DRIVER does not name the emulator's driver, whose cards fail on demand: make test-cuda builds it")
 	}
 	binary := filepath.Join(t.TempDir(), "textground")
 	if out, err := exec.Command("go", "build", "-tags", "cuda", "-o", binary, ".").CombinedOutput(); err != nil {

@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -143,4 +144,19 @@ func TestClosingEndsTheCardsGoroutine(t *testing.T) {
 	leaks := goleak.IgnoreCurrent()
 	t.Run("open and close", func(t *testing.T) { openTest(t, BFloat16).Alloc(kernels.Float32, 10) })
 	goleak.VerifyNone(t, leaks)
+}
+
+func TestStridedRowsOfWideElementsAreCopiedAndClearedAlone(t *testing.T) {
+	d := openTest(t, BFloat16)
+	x, y := d.Alloc(kernels.Float64, 2, 4), d.Alloc(kernels.Float64, 2, 2)
+	d.Upload(x, []float64{1, 2, 3, 4, 5, 6, 7, 8})
+	d.Copy(y, x.Columns(1, 3))
+	d.Zero(x.Columns(2, 4))
+	copied, cleared := make([]float64, 4), make([]float64, 8)
+	if err := errors.Join(d.Download(copied, y), d.Download(cleared, x)); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(copied, []float64{2, 3, 6, 7}) || !slices.Equal(cleared, []float64{1, 2, 0, 0, 5, 6, 0, 0}) {
+		t.Errorf("copied %v, cleared %v", copied, cleared)
+	}
 }

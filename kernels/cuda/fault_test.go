@@ -20,8 +20,8 @@ func inChild(t *testing.T, check func(), settings ...string) string {
 		check()
 		os.Exit(0)
 	}
-	if os.Getenv("TEXTGROUND_CUDA_DRIVER") == "" {
-		t.Skip("TEXTGROUND_CUDA_DRIVER names no driver: make test-cuda builds the emulator's")
+	if d := os.Getenv("TEXTGROUND_CUDA_DRIVER"); d == "" || d == "libcuda.so.1" {
+		t.Skip("TEXTGROUND_CUDA_DRIVER does not name the emulator's driver, whose cards fail on demand: make test-cuda builds it")
 	}
 	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	c.Env = append(append(os.Environ(), "TEXTGROUND_TEST_CHILD="+t.Name()), settings...)
