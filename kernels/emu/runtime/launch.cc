@@ -43,6 +43,7 @@ struct Pool {
   std::mutex mutex;
   std::condition_variable begins, ends;
   uint64_t round = 0;
+  bool open = false;  // a host thread that comes after the last block has nothing to do, and nobody waits for it
   int busy = 0;
   const Work *work = nullptr;
   Launch shape;
@@ -180,6 +181,8 @@ static void hostThread(Pool *p, Runner *r) {
   for (uint64_t seen = 0;;) {
     p->begins.wait(lock, [&] { return p->round != seen; });
     seen = p->round;
+    if (!p->open) continue;
+    p->busy++;
     lock.unlock();
     runShare(*p, r);
     lock.lock();
@@ -215,10 +218,11 @@ std::string run(const Work &work) {
   p.next = 0;
   p.failed = false;
   p.message.clear();
-  p.busy = (int)p.runners.size();
+  p.open = true;
   p.round++;
   p.begins.notify_all();
-  p.ends.wait(lock, [&] { return p.busy == 0; });
+  p.ends.wait(lock, [&] { return p.busy == 0 && (p.failed || p.next >= p.blocks); });
+  p.open = false;
   return p.message;
 }
 

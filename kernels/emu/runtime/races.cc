@@ -24,10 +24,12 @@ static Access *accessOf(Runner *r, uintptr_t address) {
   return nullptr;
 }
 
+static bool onFiber(const Runner *r, uintptr_t address) { return address - (uintptr_t)r->slots < kMaxThreads * kSlot; }
+
 // isGlobal tells device memory from stacks and shared memory. What the runtime keeps for a kernel, such as its
 // arguments, counts as global too, and is only read.
 static bool isGlobal(Runner *r, uintptr_t address) {
-  return accessOf(r, address) == nullptr && runnerOf(address) == nullptr;
+  return accessOf(r, address) == nullptr && !onFiber(r, address);
 }
 
 static bool ofThisBlock(const Runner *r, const Mark &m) { return m.block >= r->firstEpoch; }
@@ -135,10 +137,14 @@ static void judgeGlobal(Runner *r, Thread *t, uintptr_t address, bool writes, Wh
   c.reader = c.reader == kNobody || c.reader == mine ? mine : (int32_t)kManyBlocks;
 }
 
+// The one runner of this build, once it runs.
+static Runner *judged;
+
 #ifdef TG_EMU_RACES
 static Cells allCells;
 
 void makeAccesses(Runner *r) {
+  judged = r;
   r->cells = &allCells;
   r->accesses = (Access *)calloc((kSharedBytes + r->staticBytes) / kGrain + 1, sizeof(Access));
 }
@@ -171,10 +177,11 @@ void noteAccess(Thread *t, const void *address, size_t bytes, bool writes, Where
   }
 }
 
-// note is what the compiler's calls come to. Code that runs on no fiber, such as that of the library's start, is left
-// alone.
+// note is what the compiler's calls come to. A thread's own stack is left alone, and so is code that runs on no
+// fiber, such as that of the library's start.
 static inline void note(const void *address, size_t bytes, bool writes, void *from) {
-  if (runnerOf((uintptr_t)__builtin_frame_address(0)) == nullptr) return;
+  const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+  if ((frame ^ (uintptr_t)address) < kSlot || judged == nullptr || !onFiber(judged, frame)) return;
   noteAccess((Thread *)self(), address, bytes, writes, {(uintptr_t)from - 1, {nullptr, 0}});
 }
 
