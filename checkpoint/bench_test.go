@@ -19,16 +19,6 @@ func realState() *State {
 
 const realBytes = 3 * 7 * 4_100_000 * 4
 
-// BenchmarkStall is what a save costs the step that it copies: everything else runs in the background.
-func BenchmarkStall(b *testing.B) {
-	live, copied := realState(), &State{}
-	copied.CopyFrom(live) // the first copy touches fresh memory
-	b.SetBytes(realBytes)
-	for b.Loop() {
-		copied.CopyFrom(live)
-	}
-}
-
 func BenchmarkSaveAndLoad(b *testing.B) {
 	small := limits
 	limits = volumeLimits{enoughBytes: 16 << 20, maxBytes: 32 << 20}

@@ -362,31 +362,6 @@ func TestAVolumeThatIsThereIsNotWrittenAgain(t *testing.T) {
 	}
 }
 
-func TestAStateChangedAfterTheSaveDoesNotChangeTheSave(t *testing.T) {
-	st := store.NewMem()
-	live, copied := stateAt(1), &State{}
-	copied.CopyFrom(live)
-	before := dense.Floats(copied.Params[0])
-	m := NewManifest(history, Writer{Epoch: 1, Nonce: "w"}, copied, identity)
-	for _, parameter := range live.Params {
-		values := dense.Floats(parameter)
-		for i := range values {
-			values[i] = -1
-		}
-	}
-	if _, err := Save(t.Context(), st, m, copied); err != nil {
-		t.Fatal(err)
-	}
-	wantLatest(t, st, 1)
-	copied.CopyFrom(stateAt(2))
-	if &before[0] != &dense.Floats(copied.Params[0])[0] {
-		t.Error("the second copy took fresh memory")
-	}
-	if diff := cmp.Diff(stateAt(2), copied, asValues); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestTwoWritersOfOneStateAreHarmless(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, fresh func() store.Store) {
 		for round := range 4 {

@@ -50,29 +50,6 @@ func elements(shape []int) int {
 	return n
 }
 
-// CopyFrom makes s an independent copy of other. Memory that s has already is used again, as touching fresh memory would
-// stall a step twenty times as long.
-func (s *State) CopyFrom(other *State) {
-	s.Step = other.Step
-	s.Names = append(s.Names[:0], other.Names...)
-	s.Updates = append(s.Updates[:0], other.Updates...)
-	s.Params = copyInto(s.Params, other.Params)
-	s.M1 = copyInto(s.M1, other.M1)
-	s.M2 = copyInto(s.M2, other.M2)
-}
-
-func copyInto(into, from []*tensor.Dense) []*tensor.Dense {
-	into = slices.Grow(into[:0], len(from))[:len(from)]
-	for i, t := range from {
-		var memory []float32
-		if into[i] != nil {
-			memory = dense.Floats(into[i])[:0]
-		}
-		into[i] = dense.Of(append(memory, dense.Floats(t)...), t.Shape()...)
-	}
-	return into
-}
-
 // Parameters describes the state without its values.
 func (s *State) Parameters() []Parameter {
 	parameters := make([]Parameter, len(s.Names))

@@ -18,16 +18,26 @@ type State struct {
 
 // State waits and copies the state to the host.
 func (m *Model) State() (State, error) {
-	s := State{Params: make([]float32, m.layout.len), M1: make([]float32, m.layout.len), M2: make([]float32, m.layout.len)}
+	var s State
+	err := m.CopyState(&s)
+	return s, err
+}
+
+// CopyState is State into memory that to has from an earlier copy, if any: touching fresh memory takes many times as long as
+// the copy, and a save holds up a step that long.
+func (m *Model) CopyState(to *State) error {
 	for _, part := range []struct {
-		to   []float32
+		to   *[]float32
 		from kernels.Tensor
-	}{{s.Params, m.params}, {s.M1, m.training.m1}, {s.M2, m.training.m2}} {
-		if err := m.dev.Download(part.to, part.from); err != nil {
-			return State{}, fmt.Errorf("state: %w", err)
+	}{{&to.Params, m.params}, {&to.M1, m.training.m1}, {&to.M2, m.training.m2}} {
+		if len(*part.to) != m.layout.len {
+			*part.to = make([]float32, m.layout.len)
+		}
+		if err := m.dev.Download(*part.to, part.from); err != nil {
+			return fmt.Errorf("state: %w", err)
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // SetState replaces the state.

@@ -128,6 +128,28 @@ func TestPhase1LeavesTheBlockAloneAndPhase2StartsItFresh(t *testing.T) {
 	}
 }
 
+func TestACopiedStateStaysAsItWasAndItsMemoryServesAgain(t *testing.T) {
+	s := newScene(t, 112)
+	m := s.model(t, fastest(t), 1)
+	copied := stateOf(t, m)
+	want, memory := slices.Clone(copied.Params), &copied.Params[0]
+	grads := make([]float32, m.GradientLen(1))
+	fill(grads, 1e-3)
+	apply(t, m, grads, 1, Rates{Rate: 1e-2, Count: 1})
+	if !slices.Equal(copied.Params, want) {
+		t.Error("an update changed a state that was copied before it")
+	}
+	if err := m.CopyState(&copied); err != nil {
+		t.Fatal(err)
+	}
+	if &copied.Params[0] != memory {
+		t.Error("the second copy took fresh memory")
+	}
+	if !slices.Equal(copied.Params, stateOf(t, m).Params) {
+		t.Error("the second copy is not the state")
+	}
+}
+
 func stateOf(t *testing.T, m *Model) State {
 	t.Helper()
 	s, err := m.State()

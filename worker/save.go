@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"gorgonia.org/tensor"
 
@@ -20,6 +21,7 @@ import (
 type saving struct {
 	nonce string // of the save taken last
 	wg    sync.WaitGroup
+	spare atomic.Pointer[tcl.State] // memory of a save that is written, for the next one
 }
 
 // startSave copies the state at the boundary that the orders name and writes the volumes that they give this worker.
@@ -37,8 +39,11 @@ func (w *Worker) startSave(ctx context.Context, o *proto.Orders) error {
 		return nil
 	}
 	slices.Sort(mine)
-	state, err := w.Model.State()
-	if err != nil {
+	state := w.saving.spare.Swap(nil)
+	if state == nil {
+		state = new(tcl.State)
+	}
+	if err := w.Model.CopyState(state); err != nil {
 		return fmt.Errorf("copy the state of step %d: %w", w.applied, err)
 	}
 	w.saving.nonce = o.Save.Nonce
@@ -49,7 +54,8 @@ func (w *Worker) startSave(ctx context.Context, o *proto.Orders) error {
 	w.saving.wg.Add(1)
 	go func() {
 		defer w.saving.wg.Done()
-		w.writeVolumes(ctx, save, checkpoint.Writer{Epoch: epoch, Nonce: save.Nonce}, mine, state)
+		w.writeVolumes(ctx, save, checkpoint.Writer{Epoch: epoch, Nonce: save.Nonce}, mine, *state)
+		w.saving.spare.Store(state)
 	}()
 	return nil
 }
