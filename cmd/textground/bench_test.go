@@ -43,3 +43,13 @@ func TestWorkersAreSpreadOverTheCardsThatAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestDoctorSaysPlainlyThatThereIsNoCard(t *testing.T) {
+	if _, err := usableCards(); err == nil {
+		t.Skip("this machine has cards")
+	}
+	o := command(t, "doctor", "--store", "file://"+t.TempDir())
+	if o.code != exitDone || !strings.Contains(o.out, "NVIDIA cards") || !strings.Contains(o.out, "so: ") {
+		t.Errorf("%+v", o)
+	}
+}

@@ -158,3 +158,13 @@ func takeSteps(model *tcl.Model) error {
 	}
 	return nil
 }
+
+func TestCardsAreDescribedByDoctor(t *testing.T) {
+	openCard(t)
+	o := command(t, "doctor", "--json", "--store", "file://"+t.TempDir())
+	for _, word := range []string{`"check":"NVIDIA driver"`, "for CUDA 13.0, ", `"check":"device cuda:0"`, "MiB free of ", "kernels: "} {
+		if !strings.Contains(o.out, word) {
+			t.Errorf("exit code %d, and nothing says %s: %s", o.code, word, o.out)
+		}
+	}
+}
