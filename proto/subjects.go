@@ -41,3 +41,6 @@ func StateSubject(run, from, to string) string {
 
 // SpecSubject is where a worker asks what the run is.
 func SpecSubject(run, worker string) string { return "tg." + run + ".up." + worker + ".spec" }
+
+// QuestionSubject is where an ingester asks its leader.
+func QuestionSubject(run, name string) string { return "tg." + run + ".ask." + name }

@@ -20,7 +20,7 @@ func newData() *cobra.Command {
 	c := &cobra.Command{Use: "data", Short: "Shards of image-text pairs: draw, index, verify, look at, learn a vocabulary"}
 	c.PersistentFlags().StringVar(&url, "store", "file://runs/store", "file://DIR or s3://BUCKET/PREFIX")
 	open := func(ctx context.Context) (store.Store, error) { return openStore(ctx, url) }
-	c.AddCommand(newDataWorld(open), newDataIndex(open), newDataVerify(open), newDataShow(open), newDataVocabulary(open))
+	c.AddCommand(newDataWorld(open), newDataIndex(open), newDataVerify(open), newDataShow(open), newDataDiff(open), newDataVocabulary(open))
 	return c
 }
 

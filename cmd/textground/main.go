@@ -72,7 +72,7 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("daily", newDemo(), newTrain(), newResume(), newPs(), newSegment(), newEval(), newDoctor())
+	add("daily", newDemo(), newTrain(), newResume(), newPs(), newSegment(), newEval(), newIngest(), newDoctor())
 	add("look", newProve(), newPlan(), newChaos(), newVerify(), newCheckpoint(), newImport(), newExport(), newData(), newBench(), newVersion())
 	add("parts", newCoordinator(), newWorker(), newEvaluator(), newCLIP())
 	strict(root)

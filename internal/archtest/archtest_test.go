@@ -23,11 +23,11 @@ var layer = map[string]int{
 	"internal/golden": 8,
 	"coordinator":     7, "worker": 7, "segment": 7, "coordinator/sim": 7,
 	"tcl/cliptrain": 6,
-	"tcl":           5, "coordinator/core": 5, "dataset/world": 5,
+	"tcl":           5, "coordinator/core": 5, "dataset/world": 5, "dataset/ingest": 5,
 	"exchange": 4, "dataset": 4, "checkpoint": 4,
 	"checkpoint/safetensors": 3, "checkpoint/torch": 3, "store/storetest": 3, "kernels/kerneltest": 3, "kernels/devices": 3,
 	"kernels/cpu": 2, "kernels/ref": 2, "kernels/cuda": 2, "kernels/emu": 2,
-	"kernels/cuda/bin": 1, "kernels/cuda/driver": 1,
+	"kernels/cuda/bin": 1, "dataset/turbojpeg": 1, "kernels/cuda/driver": 1,
 	"proto": 1, "store": 1, "kernels": 1, "internal/ftfy": 1, "internal/buildid": 1,
 	"internal/philox": 0, "internal/fault": 0, "internal/atomicfile": 0, "internal/dense": 0, "internal/archtest": 0, "examples": 0, ".": 0,
 }
@@ -35,15 +35,17 @@ var layer = map[string]int{
 // homes are the libraries that few packages may import: one, but for the two readers of YAML files, and for host tensors,
 // which stand at the edges: kernels has tensors of its own, and nothing between the edges needs any.
 var homes = map[string][]string{
-	"github.com/nats-io/nats.go":        {"exchange"},
-	"github.com/nats-io/nats-server/v2": {"exchange"},
-	"github.com/minio/minio-go/v7":      {"store"},
-	"github.com/spf13/cobra":            {"cmd/textground"},
-	"github.com/vbauerster/mpb/v8":      {"cmd/textground"},
-	"github.com/goccy/go-yaml":          {"proto", "tcl/cliptrain"},
-	"github.com/invopop/jsonschema":     {"internal/schema"},
-	"gorgonia.org/cu":                   {"kernels/cuda"},
-	"gorgonia.org/tensor":               {"internal/dense", "checkpoint", "checkpoint/safetensors", "dataset", "tcl", "worker", "segment", "internal/golden"},
+	"github.com/nats-io/nats.go":          {"exchange"},
+	"github.com/nats-io/nats-server/v2":   {"exchange"},
+	"github.com/minio/minio-go/v7":        {"store"},
+	"github.com/spf13/cobra":              {"cmd/textground"},
+	"github.com/vbauerster/mpb/v8":        {"cmd/textground"},
+	"github.com/parquet-go/parquet-go":    {"dataset/ingest"},
+	"github.com/prometheus/client_golang": {"cmd/textground"},
+	"github.com/goccy/go-yaml":            {"proto", "tcl/cliptrain"},
+	"github.com/invopop/jsonschema":       {"internal/schema"},
+	"gorgonia.org/cu":                     {"kernels/cuda"},
+	"gorgonia.org/tensor":                 {"internal/dense", "checkpoint", "checkpoint/safetensors", "dataset", "tcl", "worker", "segment", "internal/golden"},
 }
 
 func TestImportsGoOnlyDown(t *testing.T) {

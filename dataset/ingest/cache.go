@@ -1,0 +1,69 @@
+package ingest
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// cacheEntries bounds a cache. A full one forgets everything: that is as good as any other rule and needs no clock.
+const cacheEntries = 20_000
+
+// cache keeps answers by name for a while; whoever asks for a name that is being asked for waits for that answer.
+type cache[T any] struct {
+	life context.Context // of the process's crawl: an answer belongs to all who wait, not to the first
+	ttl  time.Duration
+	ask  func(ctx context.Context, name string) (T, error)
+
+	mu      sync.Mutex
+	answers map[string]*answer[T]
+}
+
+type answer[T any] struct {
+	done  chan struct{}
+	until time.Time
+	value T
+	err   error
+}
+
+func newCache[T any](life context.Context, ttl time.Duration, ask func(context.Context, string) (T, error)) *cache[T] {
+	return &cache[T]{life: life, ttl: ttl, ask: ask, answers: map[string]*answer[T]{}}
+}
+
+// get returns the answer for name. Errors are not kept.
+func (c *cache[T]) get(ctx context.Context, name string) (T, error) {
+	a := c.enter(name)
+	select {
+	case <-a.done:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+func (c *cache[T]) enter(name string) *answer[T] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.answers[name]; a != nil && (a.until.IsZero() || time.Now().Before(a.until)) {
+		return a
+	}
+	if len(c.answers) >= cacheEntries {
+		clear(c.answers)
+	}
+	a := &answer[T]{done: make(chan struct{})}
+	c.answers[name] = a
+	go c.fill(name, a)
+	return a
+}
+
+func (c *cache[T]) fill(name string, a *answer[T]) {
+	a.value, a.err = c.ask(c.life, name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a.until = time.Now().Add(c.ttl)
+	if a.err != nil && c.answers[name] == a {
+		delete(c.answers, name)
+	}
+	close(a.done)
+}
