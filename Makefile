@@ -4,6 +4,7 @@ GO ?= go
 TOOLS := $(CURDIR)/.tools
 VERSITYGW := $(TOOLS)/versitygw
 BENCH_VENV := $(TOOLS)/bench-venv
+INTEROP_VENV := $(TOOLS)/interop-venv
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -71,8 +72,19 @@ $(BENCH_VENV)/ready: scripts/bench/requirements.txt
 	$(BENCH_VENV)/bin/pip install --quiet --requirement $<
 	touch $@
 
+bench-data: build $(VERSITYGW) $(INTEROP_VENV)/ready ## the loader beside torchvision and webdataset, and a 2 GB bucket through a 300 MB cache (docs/data.md)
+	PYTHON=$(INTEROP_VENV)/bin/python VERSITYGW=$(VERSITYGW) scripts/bench/data.sh
+
+interop: build $(INTEROP_VENV)/ready ## files to and from PyTorch, open_clip, webdataset and img2dataset, all from PyPI
+	PYTHON=$(INTEROP_VENV)/bin/python scripts/interop/run.sh
+
+$(INTEROP_VENV)/ready: scripts/interop/requirements.txt
+	python3 -m venv $(INTEROP_VENV)
+	$(INTEROP_VENV)/bin/pip install --quiet --requirement $<
+	touch $@
+
 digest: build ## parameter digest of the tiny run: unchanged by changes that claim to alter no number
-	bin/textground train examples/tiny.yaml --workers 1 --json --page "" | tail -n 1
+	TEXTGROUND_JPEG=go bin/textground train examples/tiny.yaml --workers 1 --json --page "" | tail -n 1
 
 vitb16: ## the ViT-B/16 golden on the CPU (about 15 s and 2 GB)
 	TEXTGROUND_VITB16=1 $(GO) test -v -run ViTB16 ./internal/golden
@@ -98,4 +110,4 @@ kernels-check: ## compile them again and want the committed bytes, no spills, an
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-asan test-cuda-races race lint bench digest vitb16 fuzz sim proto clip-check kernels kernels-check
+.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-asan test-cuda-races race lint bench bench-data interop digest vitb16 fuzz sim proto clip-check kernels kernels-check

@@ -4,4 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.tools/interop-venv/bin/python}
+"$python" -B scripts/interop/data.py
 "$python" -B scripts/interop/weights.py bin/textground ${INTEROP_FULL:+--full}
