@@ -67,6 +67,34 @@ func TestEveryDialectGivesTheSameCLIP(t *testing.T) {
 	}
 }
 
+func TestTheModelsOfOpenAIAreKnownByTheirShapes(t *testing.T) {
+	text := Text{Context: 77, Vocab: 49408, Width: 512, Layers: 12, Heads: 8}
+	wide := Text{Context: 77, Vocab: 49408, Width: 768, Layers: 12, Heads: 12}
+	for _, want := range []Config{
+		{Vision{224, 32, 768, 12, 12, 512}, text},
+		{Vision{224, 16, 768, 12, 12, 512}, text},
+		{Vision{224, 14, 1024, 24, 16, 768}, wide},
+		{Vision{336, 14, 1024, 24, 16, 768}, wide},
+	} {
+		for _, d := range dialects {
+			s := Source{}
+			for _, p := range CLIPParameters(want) {
+				o := d.origin(p.Name)
+				for _, name := range o.names {
+					s.Tensors = append(s.Tensors, Parameter{name, o.wanted(p.Shape)})
+				}
+			}
+			r, err := newImporter("x", s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := r.clipConfig(); err != nil || got != want {
+				t.Errorf("%s: %+v, %v; wanted %+v", d.name, got, err, want)
+			}
+		}
+	}
+}
+
 func TestHuggingFaceNamesAreThoseOfCLIPModel(t *testing.T) {
 	for ours, theirs := range map[string]string{
 		"visual.ln_pre.weight":                              "vision_model.pre_layrnorm.weight",

@@ -27,7 +27,8 @@ func file(header string, buffer int) []byte {
 // entry is a header with one tensor.
 func entry(fields string) string { return `{"a":{` + fields + `}}` }
 
-func TestEveryBrokenRuleIsNamed(t *testing.T) {
+// Row 9 of reliability.md section 5.5.
+func TestBadInput9EveryBrokenRuleIsNamed(t *testing.T) {
 	manyTensors := func(n int) string {
 		var b strings.Builder
 		b.WriteByte('{')
@@ -113,7 +114,7 @@ var readers = map[string]func([]byte) (*File, error){
 	"Open": func(data []byte) (*File, error) { return Open(bytes.NewReader(data), int64(len(data))) },
 }
 
-func TestAHostileHeaderCostsLittleMemory(t *testing.T) {
+func TestBadInput9AHostileHeaderCostsLittleMemory(t *testing.T) {
 	data := file(strings.Repeat(`{"a":`, 1_000_000), 0)
 	allocated := testing.AllocsPerRun(1, func() { _, _ = Read(data) })
 	if allocated > 100 {
@@ -121,7 +122,7 @@ func TestAHostileHeaderCostsLittleMemory(t *testing.T) {
 	}
 }
 
-func TestNonFiniteWeightsAreRefusedOnlyWhenAsked(t *testing.T) {
+func TestBadInput9NonFiniteWeightsAreRefusedOnlyWhenAsked(t *testing.T) {
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 		data, err := Encode([]Tensor{Of("w", dense.Of([]float32{1, math.MaxFloat32, bad}, 3))}, nil)
 		if err != nil {
@@ -140,7 +141,7 @@ func TestNonFiniteWeightsAreRefusedOnlyWhenAsked(t *testing.T) {
 	}
 }
 
-func TestAWrongShapeOfTheSameBytesIsRefused(t *testing.T) {
+func TestBadInput9AWrongShapeOfTheSameBytesIsRefused(t *testing.T) {
 	data, err := Encode([]Tensor{Of("w", dense.Of(make([]float32, 6), 2, 3))}, nil)
 	if err != nil {
 		t.Fatal(err)

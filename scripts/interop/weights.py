@@ -293,6 +293,7 @@ def main():
     parser.add_argument("binary", type=lambda p: pathlib.Path(p).resolve())
     parser.add_argument("--full", action="store_true", help="also ViT-B/16 and ViT-B/32")
     args = parser.parse_args()
+    torch.manual_seed(0)
     print(f"weights: PyTorch {torch.__version__}, open_clip {open_clip.__version__}, transformers {transformers.__version__}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         place = Place(args.binary, directory)
