@@ -2,7 +2,12 @@
 
 package cuda
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"github.com/textground/textground/kernels"
+)
 
 // Bits follow from the choice of kernels and tiles, so a change here is a change of numbers. The shapes are those of 64 images of
 // ViT-B/16 and of a decoder of 768 channels.
@@ -54,5 +59,29 @@ func TestBoxesOfKnownMaps(t *testing.T) {
 		if tile != c.tile || tile.boxes(c.positions) != c.tiles || summing != c.summing || summing.boxes(c.positions) != c.stages {
 			t.Errorf("%+v: %d tiles %+v, %d stages %+v", c.positions, tile.boxes(c.positions), tile, summing.boxes(c.positions), summing)
 		}
+	}
+}
+
+// What operands are packed into is part of the plan: a step that was planned asks the driver for nothing.
+func TestPackedOperandsArePlanned(t *testing.T) {
+	d := openTest(t, BFloat16)
+	defer FavourHopper(132)()
+	work := func(dev kernels.Device) error {
+		matrix := func(shape ...int) kernels.Tensor { return dev.Alloc(kernels.Float32, shape...) }
+		dev.MatMul(matrix(130, 70), matrix(300, 130), matrix(300, 70), kernels.MatMul{TransA: true})
+		dev.MatMul(matrix(130, 70), matrix(130, 300), matrix(300, 70), kernels.MatMul{})
+		dev.UpConv3x3WeightGrad(matrix(8, 9, 3, 3), matrix(8), matrix(1, 5, 5, 9), matrix(1, 10, 10, 8))
+		dev.UpConv3x3InputGrad(matrix(1, 5, 5, 9), matrix(1, 10, 10, 8), matrix(8, 9, 3, 3), matrix())
+		return dev.Sync()
+	}
+	need, err := d.Plan(work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(d.Reserve(need), work(d)); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.arena.owned) != 1 || d.arena.owned[0].bytes != need {
+		t.Errorf("the plan is %d bytes, the arena %v", need, d.arena.owned)
 	}
 }
