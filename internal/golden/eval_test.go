@@ -34,7 +34,7 @@ func TestAWrongScoreOrLabelIsReported(t *testing.T) {
 		"eval.scores_plain":    func(x float64) float64 { return x + 1e-3 },
 		"eval.miou":            func(x float64) float64 { return x + 1e-9 },
 	}
-	r := replay(t, evalPath, wrong.apply(t, read(t, "tiny_eval")), open(t, "auto"))
+	r := replay(t, evalPath, wrong.apply(t, read(t, "tiny_eval")), exact(t))
 	for _, g := range r.Groups {
 		for _, e := range g.Entries {
 			if touched := wrong[e.Tensor] != nil; touched == e.OK() {
