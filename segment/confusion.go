@@ -38,6 +38,13 @@ func (c *Confusion) Add(truth, found *LabelMap) error {
 	return nil
 }
 
+// Join adds the counts of another matrix of as many classes.
+func (c *Confusion) Join(other *Confusion) {
+	for i, n := range other.Counts {
+		c.Counts[i] += n
+	}
+}
+
 // Truth counts the pixels that truly belong to a class.
 func (c *Confusion) Truth(class int) int64 {
 	var n int64

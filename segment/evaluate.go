@@ -37,7 +37,26 @@ type ClassResult struct {
 // Evaluate segments every sample and counts. Samples of one size that follow each other go through the model together.
 // progress, which may be nil, hears how many are done.
 func (s *Segmenter) Evaluate(ctx context.Context, set iter.Seq2[Sample, error], classes *Classes, progress func(done int)) (*Result, error) {
-	e := evaluation{Segmenter: s, classes: classes, confusion: NewConfusion(len(s.labelNames(classes))), progress: progress}
+	names := s.labelNames(classes)
+	all, done := NewConfusion(len(names)), 0
+	err := s.Compare(ctx, set, classes, func(_ Sample, one *Confusion) {
+		all.Join(one)
+		if done++; progress != nil {
+			progress(done)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if done == 0 {
+		return nil, fmt.Errorf("nothing to evaluate: the set is empty")
+	}
+	return NewResult(all, names, done, s.protocol), nil
+}
+
+// Compare is Evaluate image by image: each hears what every sample comes to, in the order of the set.
+func (s *Segmenter) Compare(ctx context.Context, set iter.Seq2[Sample, error], classes *Classes, each func(Sample, *Confusion)) error {
+	e := evaluation{Segmenter: s, classes: classes, each: each}
 	for sample, err := range set {
 		if err == nil {
 			err = ctx.Err()
@@ -46,16 +65,10 @@ func (s *Segmenter) Evaluate(ctx context.Context, set iter.Seq2[Sample, error], 
 			err = e.take(sample)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := e.flush(); err != nil {
-		return nil, err
-	}
-	if e.done == 0 {
-		return nil, fmt.Errorf("nothing to evaluate: the set is empty")
-	}
-	return e.result(), nil
+	return e.flush()
 }
 
 // labelNames lists the names of all labels.
@@ -66,14 +79,12 @@ func (s *Segmenter) labelNames(classes *Classes) []string {
 	return classes.Names
 }
 
-// evaluation is an Evaluate under way.
+// evaluation is a Compare under way.
 type evaluation struct {
 	*Segmenter
-	classes   *Classes
-	confusion *Confusion
-	waiting   []Sample // of one size, not yet segmented
-	done      int
-	progress  func(int)
+	classes *Classes
+	waiting []Sample // of one size, not yet segmented
+	each    func(Sample, *Confusion)
 }
 
 // take puts a sample beside those that wait, and segments them when they are enough.
@@ -99,6 +110,9 @@ func (e *evaluation) joins(image *dataset.Image) bool {
 
 // flush segments and counts what waits.
 func (e *evaluation) flush() error {
+	if len(e.waiting) == 0 {
+		return nil
+	}
 	var images []*dataset.Image
 	for _, sample := range e.waiting {
 		images = append(images, sample.Image)
@@ -108,40 +122,22 @@ func (e *evaluation) flush() error {
 		return err
 	}
 	for i, sample := range e.waiting {
-		if err := e.confusion.Add(e.counted(sample.Truth), scores[i].Labels()); err != nil {
+		one := NewConfusion(len(scores[i].Names))
+		if err := one.Add(e.protocol.Counted(sample.Truth), scores[i].Labels()); err != nil {
 			return &SetError{sample.Name, err.Error(), fmt.Sprintf("name more classes, or mark what is not to be counted with %d", Ignored)}
 		}
+		e.each(sample, one)
 	}
-	e.done += len(e.waiting)
 	e.waiting = nil
-	if e.progress != nil {
-		e.progress(e.done)
-	}
 	return nil
 }
 
-// counted moves labels down where label 0 is no class.
-func (e *evaluation) counted(truth *LabelMap) *LabelMap {
-	if !e.protocol.ZeroIgnored {
-		return truth
-	}
-	height, width := truth.Size()
-	moved := make([]uint8, height*width)
-	for i, v := range truth.Pix() {
-		moved[i] = Ignored
-		if v != 0 && v != Ignored {
-			moved[i] = v - 1
-		}
-	}
-	return NewLabelMap(height, width, moved)
-}
-
-func (e *evaluation) result() *Result {
-	r := &Result{Images: e.done, MIoU: number(e.confusion.MeanIoU()), Accuracy: number(e.confusion.Accuracy()), Protocol: e.protocol}
-	iou := e.confusion.IoU()
-	for k, name := range e.labelNames(e.classes) {
-		r.Classes = append(r.Classes, ClassResult{name, number(iou[k]), e.confusion.Truth(k)})
-		r.Confusion = append(r.Confusion, e.confusion.Counts[k*e.confusion.Classes:][:e.confusion.Classes])
+// NewResult says what a confusion matrix over so many images comes to. names are those of its classes.
+func NewResult(c *Confusion, names []string, images int, p Protocol) *Result {
+	r := &Result{Images: images, MIoU: number(c.MeanIoU()), Accuracy: number(c.Accuracy()), Protocol: p}
+	for k, iou := range c.IoU() {
+		r.Classes = append(r.Classes, ClassResult{names[k], number(iou), c.Truth(k)})
+		r.Confusion = append(r.Confusion, c.Counts[k*c.Classes:][:c.Classes])
 	}
 	return r
 }

@@ -2,8 +2,11 @@ package segment
 
 import (
 	"bytes"
+	"compress/zlib"
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/png"
@@ -125,11 +128,51 @@ func encoded(t testing.TB, img image.Image) []byte {
 }
 
 func TestPicturesOfColoursAreNoLabelMaps(t *testing.T) {
-	for _, img := range []image.Image{image.NewRGBA(image.Rect(0, 0, 2, 2)), image.NewGray16(image.Rect(0, 0, 2, 2))} {
-		if _, err := ReadLabels(encoded(t, img)); err == nil || !strings.Contains(err.Error(), "8 bits") {
-			t.Errorf("%T: error %v", img, err)
+	if _, err := ReadLabels(encoded(t, image.NewRGBA(image.Rect(0, 0, 2, 2)))); err == nil || !strings.Contains(err.Error(), "of colours") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestLabelsAreNumbersAtEveryBitDepth(t *testing.T) {
+	wide := image.NewGray16(image.Rect(0, 0, 3, 2))
+	for i, v := range []uint16{0, 1, 150, 7, 254, 255} {
+		wide.SetGray16(i%3, i/3, color.Gray16{Y: v})
+	}
+	if have := must(ReadLabels(encoded(t, wide))).Pix(); !slices.Equal(have, []uint8{0, 1, 150, 7, 254, 255}) {
+		t.Errorf("16 bits: %v", have)
+	}
+	wide.SetGray16(2, 1, color.Gray16{Y: 300})
+	if _, err := ReadLabels(encoded(t, wide)); err == nil || !strings.Contains(err.Error(), "label 300 at (2, 1)") {
+		t.Errorf("16 bits: error %v", err)
+	}
+	for bits, want := range map[uint8][]uint8{1: {1, 0, 1, 0}, 2: {2, 3, 0, 1}, 4: {11, 1, 0, 14}} {
+		if have := must(ReadLabels(narrowPNG(bits, want))).Pix(); !slices.Equal(have, want) {
+			t.Errorf("%d bits: %v, not %v", bits, have, want)
 		}
 	}
+}
+
+// narrowPNG is one row of grey with less than 8 bits a pixel, which image/png cannot write.
+func narrowPNG(bits uint8, row []uint8) []byte {
+	packed, at := []byte{0, 0, 0}, 0 // the first byte is the row's filter
+	for _, v := range row {
+		packed[1+at/8] |= v << (8 - int(bits) - at%8)
+		at += int(bits)
+	}
+	var data bytes.Buffer
+	z := zlib.NewWriter(&data)
+	z.Write(packed[:1+(at+7)/8])
+	z.Close()
+	file := []byte("\x89PNG\r\n\x1a\n")
+	chunk := func(kind string, data []byte) {
+		file = binary.BigEndian.AppendUint32(file, uint32(len(data)))
+		body := append([]byte(kind), data...)
+		file = binary.BigEndian.AppendUint32(append(file, body...), crc32.ChecksumIEEE(body))
+	}
+	chunk("IHDR", []byte{0, 0, 0, uint8(len(row)), 0, 0, 0, 1, bits, 0, 0, 0, 0})
+	chunk("IDAT", data.Bytes())
+	chunk("IEND", nil)
+	return file
 }
 
 func FuzzReadLabels(f *testing.F) {
@@ -215,7 +258,7 @@ func TestWhatADirectoryLacksIsNamed(t *testing.T) {
 		"no label map": {"x.jpg": s.JPEG()},
 		"truncated":    {"x.jpg": s.JPEG()[:500], "x.png": s.MaskPNG()},
 		"3x3 labels":   {"x.jpg": s.JPEG(), "x.png": small},
-		"8 bits":       {"x.jpg": s.JPEG(), "x.png": encoded(t, s.Image)},
+		"of colours":   {"x.jpg": s.JPEG(), "x.png": encoded(t, s.Image)},
 	} {
 		dir := t.TempDir()
 		for name, data := range files {
@@ -293,7 +336,8 @@ func TestPicturesAreDrawnForImagesOfEveryShape(t *testing.T) {
 			if !bytes.Equal(drawn.Pix, Overlay(img, labels, scores, background).Pix) {
 				t.Errorf("%v: the same overlay is drawn otherwise", size)
 			}
-			Sheet([]SheetRow{{img, "a caption", labels, labels, labels}}, SheetText{"title", "before", "after", scores.Names, background})
+			Sheet([]SheetRow{{img, "a caption", labels, labels, labels}}, SheetText{"title", "before", "after", scores.Names, background, 0})
+			Sheet([]SheetRow{{Image: img, Truth: labels, After: labels}}, SheetText{After: "after", Names: scores.Names, Background: background, Side: 300})
 		}
 	}
 }

@@ -65,6 +65,22 @@ func (p Protocol) String() string {
 		p.ShortSide, p.LongMax, p.Window, p.Stride, len(p.Templates), background, pamr, p.CLIPMix)
 }
 
+// Counted returns a label map with the classes' own numbers: moved down where label 0 is no class.
+func (p Protocol) Counted(truth *LabelMap) *LabelMap {
+	if !p.ZeroIgnored {
+		return truth
+	}
+	height, width := truth.Size()
+	moved := make([]uint8, height*width)
+	for i, v := range truth.Pix() {
+		moved[i] = Ignored
+		if v != 0 && v != Ignored {
+			moved[i] = v - 1
+		}
+	}
+	return NewLabelMap(height, width, moved)
+}
+
 // check names the first setting that makes no sense.
 func (p Protocol) check() error {
 	switch {

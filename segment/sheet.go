@@ -9,48 +9,75 @@ import (
 	"github.com/textground/textground/dataset"
 )
 
-// SheetRow is one image of a sheet: true masks and those of two models.
+// SheetRow is one image of a sheet: true masks and those of two models, or of one.
 type SheetRow struct {
-	Image         *dataset.Image
-	Caption       string
-	Truth         *LabelMap
-	Before, After *LabelMap
+	Image   *dataset.Image
+	Caption string
+	Truth   *LabelMap
+	Before  *LabelMap // nil on sheets without SheetText.Before
+	After   *LabelMap
 }
 
 // SheetText holds the words around the pictures.
 type SheetText struct {
 	Title         string
-	Before, After string // headings of the last two columns, such as "step 0, mIoU 0.07"
+	Before, After string // headings of the last two columns, such as "step 0, mIoU 0.07"; without Before there is one
 	Names         []string
 	Background    bool
+	Side          int // pixels a picture; 0 is 192
 }
 
 const (
-	sheetSide = 192 // pixels a picture
+	sheetSide = 192
 	sheetGap  = 10
 )
+
+// side is how wide and high a picture is.
+func (t SheetText) side() int {
+	if t.Side == 0 {
+		return sheetSide
+	}
+	return t.Side
+}
+
+// headings are the words above the columns.
+func (t SheetText) headings() []string {
+	if t.Before == "" {
+		return []string{"image", "true masks", t.After}
+	}
+	return []string{"image", "true masks", t.Before, t.After}
+}
+
+// columns are the label maps beside the image.
+func (t SheetText) columns(row SheetRow) []*LabelMap {
+	if t.Before == "" {
+		return []*LabelMap{row.Truth, row.After}
+	}
+	return []*LabelMap{row.Truth, row.Before, row.After}
+}
 
 // Sheet draws a row an image: the image, its true masks, the masks before and after, with the share of pixels that are
 // right; below stand the colours of all classes that occur.
 func Sheet(rows []SheetRow, text SheetText) *image.RGBA {
-	width := 4*sheetSide + 3*sheetGap
+	side, headings := text.side(), text.headings()
+	width := len(headings)*(side+sheetGap) - sheetGap
 	legend := legendRows(sheetEntries(rows, text), width)
 	captions := make([][]string, len(rows))
 	height := margin + 2*lineHigh + 6 + lineHigh + 4
 	for i, row := range rows {
 		captions[i] = wrap(row.Caption, width/letterWide)
-		height += sheetSide + 4 + len(captions[i])*lineHigh + sheetGap
+		height += side + 4 + len(captions[i])*lineHigh + sheetGap
 	}
 	c := newCanvas(width+2*margin, height+len(legend)*lineHigh+margin)
 	write(c, margin, margin, shorten(text.Title, width/letterWide), ink)
 	y := margin + lineHigh + 6
-	for i, heading := range []string{"image", "true masks", text.Before, text.After} {
-		write(c, margin+i*(sheetSide+sheetGap), y, shorten(heading, sheetSide/letterWide), faint)
+	for i, heading := range headings {
+		write(c, margin+i*(side+sheetGap), y, shorten(heading, side/letterWide), faint)
 	}
 	y += lineHigh + 4
 	for i, row := range rows {
 		drawSheetRow(c, y, row, text)
-		y += sheetSide + 4
+		y += side + 4
 		for _, line := range captions[i] {
 			write(c, margin, y, line, ink)
 			y += lineHigh
@@ -62,9 +89,10 @@ func Sheet(rows []SheetRow, text SheetText) *image.RGBA {
 }
 
 func drawSheetRow(c *image.RGBA, y int, row SheetRow, text SheetText) {
-	for i, labels := range []*LabelMap{nil, row.Truth, row.Before, row.After} {
-		x := margin + i*(sheetSide+sheetGap)
-		at := fit(image.Rect(x, y, x+sheetSide, y+sheetSide), row.Image.Width, row.Image.Height)
+	side := text.side()
+	for i, labels := range append([]*LabelMap{nil}, text.columns(row)...) {
+		x := margin + i*(side+sheetGap)
+		at := fit(image.Rect(x, y, x+side, y+side), row.Image.Width, row.Image.Height)
 		place(c, at, row.Image)
 		if labels == nil {
 			continue
@@ -111,7 +139,7 @@ func agreement(truth, labels *LabelMap) float64 {
 func sheetEntries(rows []SheetRow, text SheetText) []entry {
 	var seen [256]bool
 	for _, row := range rows {
-		for _, labels := range []*LabelMap{row.Truth, row.Before, row.After} {
+		for _, labels := range text.columns(row) {
 			for _, v := range labels.Pix() {
 				seen[v] = true
 			}

@@ -20,14 +20,14 @@ const module = "github.com/textground/textground/"
 // do not know each other, so coordinator and worker never meet but in proto.
 var layer = map[string]int{
 	"cmd/textground": 9, "internal/schema": 9, "internal/nvcc": 9, "deploy/chaos": 9,
-	"internal/golden": 8,
-	"coordinator":     7, "worker": 7, "segment": 7, "coordinator/sim": 7,
+	"internal/golden": 8, "segment/benchmark": 8,
+	"coordinator": 7, "worker": 7, "segment": 7, "coordinator/sim": 7,
 	"tcl/cliptrain": 6,
 	"tcl":           5, "coordinator/core": 5, "dataset/world": 5, "dataset/ingest": 5,
 	"exchange": 4, "dataset": 4, "checkpoint": 4,
 	"checkpoint/safetensors": 3, "checkpoint/torch": 3, "store/storetest": 3, "kernels/kerneltest": 3, "kernels/devices": 3,
 	"kernels/cpu": 2, "kernels/ref": 2, "kernels/cuda": 2, "kernels/emu": 2,
-	"kernels/cuda/bin": 1, "dataset/turbojpeg": 1, "kernels/cuda/driver": 1,
+	"kernels/cuda/bin": 1, "dataset/turbojpeg": 1, "dataset/resample": 1, "kernels/cuda/driver": 1,
 	"proto": 1, "store": 1, "kernels": 1, "internal/ftfy": 1, "internal/buildid": 1,
 	"internal/philox": 0, "internal/fault": 0, "internal/atomicfile": 0, "internal/dense": 0, "internal/archtest": 0, "examples": 0, ".": 0,
 }
