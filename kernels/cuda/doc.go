@@ -8,8 +8,9 @@
 // The first error of the driver is kept and comes back from the next Download or Sync; nothing is computed after it.
 //
 // Matrix products, convolutions and attention round their operands to bfloat16 and add in float32 (precision BFloat16), or
-// compute in float32 throughout (precision Float32, for verification). On compute capability 9.0 the large ones of them run on
-// engines that only such cards have (hopper.go says which, hopper_tiles.cuh how). Sums have a written order: results do not depend on
-// the number of multiprocessors, on addresses or on timing. kerneltest holds everything to kernels/ref, on a card or on the
-// emulator of kernels/emu, whose driver the environment variable TEXTGROUND_CUDA_DRIVER names. Package devices opens it.
+// compute in float32 throughout (precision Float32, for verification). On compute capability 9.0 large products and
+// convolutions run on engines that only such cards have (hopper.go says which, hopper_tiles.cuh how). Sums have a written
+// order: results do not depend on the number of multiprocessors, on addresses or on timing. kerneltest holds everything to
+// kernels/ref, on a card or on the emulator of kernels/emu, whose driver the environment variable TEXTGROUND_CUDA_DRIVER
+// names. Package devices opens it.
 package cuda
