@@ -125,7 +125,7 @@ func openWeights(ctx context.Context, place *weightsPlace, name string) (*foreig
 		if err := w.add(ctx, place, shard); err != nil {
 			return w, fmt.Errorf("%s: %w", name, err)
 		}
-		io.WriteString(digest, w.sha256)
+		digest.Write([]byte(w.sha256))
 	}
 	w.format = fmt.Sprintf("%s, in %d files", w.format, len(shards))
 	w.sha256 = hex.EncodeToString(digest.Sum(nil))

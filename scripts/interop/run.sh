@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.tools/interop-venv/bin/python}
 "$python" -B scripts/interop/data.py
-"$python" -B scripts/interop/weights.py bin/textground ${INTEROP_FULL:+--full}
+"$python" -B scripts/interop/weights.py bin/textground

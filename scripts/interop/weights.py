@@ -1,9 +1,9 @@
 """Weights between textground and PyTorch: what open_clip, transformers and PyTorch write is imported and gives the same features and
 token ids; a TCL of PyTorch's is imported; what textground exports is loaded bit for bit, with weights_only and strict.
 
-    python scripts/interop/weights.py BINARY [--full]
+    python scripts/interop/weights.py BINARY [--small]
 
-Models have random weights. Small ones take seconds; --full adds ViT-B/16 and ViT-B/32 in every format (600 MB a file).
+Models have random weights: small ones, which take seconds, and ViT-B/16 and ViT-B/32 (600 MB a file), which --small leaves out.
 """
 
 import argparse
@@ -291,7 +291,7 @@ def trained_run(place):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary", type=lambda p: pathlib.Path(p).resolve())
-    parser.add_argument("--full", action="store_true", help="also ViT-B/16 and ViT-B/32")
+    parser.add_argument("--small", action="store_true", help="without ViT-B/16 and ViT-B/32")
     args = parser.parse_args()
     torch.manual_seed(0)
     print(f"weights: PyTorch {torch.__version__}, open_clip {open_clip.__version__}, transformers {transformers.__version__}", flush=True)
@@ -301,7 +301,7 @@ def main():
         hugging_face(place, "small Hugging Face", small_hugging_face(), "6MB")
         reference_round_trip(place)
         trained_run(place)
-        if args.full:
+        if not args.small:
             for name in ("ViT-B-32", "ViT-B-16"):
                 open_clip_formats(place, name, randomised(open_clip.create_model(name, force_quick_gelu=True), 2))
             hugging_face(place, "Hugging Face ViT-B-32", transformers.CLIPConfig(), "5GB")
