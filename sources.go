@@ -12,7 +12,7 @@ import (
 //
 //go:embed go.mod go.sum
 //go:embed cmd/textground/assemble.go
-//go:embed worker/*.go tcl/*.go dataset/*.go exchange/*.go proto/*.go internal/philox/*.go internal/ftfy/*.go
+//go:embed worker/*.go tcl/*.go dataset/*.go dataset/turbojpeg/*.go dataset/resample/*.go dataset/resample/*.c dataset/resample/*.h exchange/*.go proto/*.go internal/philox/*.go internal/ftfy/*.go
 //go:embed kernels/*.go kernels/devices/*.go kernels/ref/*.go
 //go:embed kernels/cpu/*.go kernels/cpu/*.c kernels/cpu/*.h
 //go:embed kernels/cuda/*.go kernels/cuda/*.cu kernels/cuda/*.h kernels/cuda/include/*.cuh

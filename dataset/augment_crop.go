@@ -11,51 +11,72 @@ type box struct{ x, y, width, height int }
 
 // cropView returns the size x size picture that the other stages work on.
 func cropView(img *Image, size int, cfg AugmentConfig, r *philox.Stream) *Image {
+	width, height := img.fileSize()
 	if cfg.Crop {
-		return resizeBox(img, randomBox(img, cfg, r), size, size, box{0, 0, size, size})
+		return resizeBox(img, randomBox(width, height, cfg, r), size, size, box{0, 0, size, size})
 	}
 	return centreView(img, size)
 }
 
+// viewReduction is how far a width x height picture may be reduced while it is decoded: by the largest of 8, 4 and 2 that leaves
+// what the view shows no smaller than the view, so that the resizing that follows never enlarges what reducing took away. It
+// draws from r what cropView will draw from an equal stream.
+func viewReduction(width, height, size int, cfg AugmentConfig, r *philox.Stream) int {
+	shown := box{0, 0, width, height}
+	if cfg.Crop {
+		shown = randomBox(width, height, cfg, r)
+	}
+	for _, reduce := range []int{8, 4, 2} {
+		if min(shown.width, shown.height)/reduce >= max(size, smallestReduced) {
+			return reduce
+		}
+	}
+	return 1
+}
+
+// smallestReduced is the side below which libjpeg-turbo's rounding of sizes would stand for two different reductions.
+const smallestReduced = 16
+
 // randomBox draws a region as torchvision's RandomResizedCrop does: area and ratio, up to ten times until it fits, then
 // the largest region in the middle whose ratio is allowed.
-func randomBox(img *Image, cfg AugmentConfig, r *philox.Stream) box {
-	area := float64(img.Width * img.Height)
+func randomBox(fileWidth, fileHeight int, cfg AugmentConfig, r *philox.Stream) box {
+	area := float64(fileWidth * fileHeight)
 	for range 10 {
 		target := area * r.Range(cfg.ScaleMin, cfg.ScaleMax)
 		ratio := math.Exp(r.Range(math.Log(cfg.RatioMin), math.Log(cfg.RatioMax)))
 		width := int(math.RoundToEven(math.Sqrt(target * ratio)))
 		height := int(math.RoundToEven(math.Sqrt(target / ratio)))
-		if width >= 1 && height >= 1 && width <= img.Width && height <= img.Height {
-			y := r.Intn(img.Height - height + 1)
-			x := r.Intn(img.Width - width + 1)
+		if width >= 1 && height >= 1 && width <= fileWidth && height <= fileHeight {
+			y := r.Intn(fileHeight - height + 1)
+			x := r.Intn(fileWidth - width + 1)
 			return box{x, y, width, height}
 		}
 	}
-	return middleBox(img, cfg.RatioMin, cfg.RatioMax)
+	return middleBox(fileWidth, fileHeight, cfg.RatioMin, cfg.RatioMax)
 }
 
-func middleBox(img *Image, ratioMin, ratioMax float64) box {
-	width, height := img.Width, img.Height
+func middleBox(fileWidth, fileHeight int, ratioMin, ratioMax float64) box {
+	width, height := fileWidth, fileHeight
 	switch ratio := float64(width) / float64(height); {
 	case ratio < ratioMin:
 		height = max(1, int(math.RoundToEven(float64(width)/ratioMin)))
 	case ratio > ratioMax:
 		width = max(1, int(math.RoundToEven(float64(height)*ratioMax)))
 	}
-	return box{(img.Width - width) / 2, (img.Height - height) / 2, width, height}
+	return box{(fileWidth - width) / 2, (fileHeight - height) / 2, width, height}
 }
 
 // centreView resizes the short side to size and cuts the middle out of the long one.
 func centreView(img *Image, size int) *Image {
+	fileWidth, fileHeight := img.fileSize()
 	width, height := size, size
-	if img.Width < img.Height {
-		height = size * img.Height / img.Width
+	if fileWidth < fileHeight {
+		height = size * fileHeight / fileWidth
 	} else {
-		width = size * img.Width / img.Height
+		width = size * fileWidth / fileHeight
 	}
 	middle := box{halfRounded(width - size), halfRounded(height - size), size, size}
-	return resizeBox(img, box{0, 0, img.Width, img.Height}, width, height, middle)
+	return resizeBox(img, box{0, 0, fileWidth, fileHeight}, width, height, middle)
 }
 
 // halfRounded is n/2 rounded half to even, where torchvision's CenterCrop starts.

@@ -64,12 +64,12 @@ func channelGains(cfg AugmentConfig, r *philox.Stream) [3]float64 {
 
 // normalise writes the planes of a picture into dst [3, height, width].
 func normalise(dst []float32, img *Image, gains [3]float64) {
-	for c := range 3 {
-		values := normalisedValues(c, gains[c])
-		plane := dst[c*img.Width*img.Height : (c+1)*img.Width*img.Height]
-		for i := range plane {
-			plane[i] = values[img.Pix[3*i+c]]
-		}
+	n := img.Width * img.Height
+	red, green, blue := normalisedValues(0, gains[0]), normalisedValues(1, gains[1]), normalisedValues(2, gains[2])
+	r, g, b := dst[:n:n], dst[n:2*n:2*n], dst[2*n:3*n:3*n]
+	for i := range r {
+		pixel := img.Pix[3*i : 3*i+3 : 3*i+3]
+		r[i], g[i], b[i] = red[pixel[0]], green[pixel[1]], blue[pixel[2]]
 	}
 }
 

@@ -1,50 +1,62 @@
 package dataset
 
-import "math"
+import (
+	"math"
 
-// resizeBox scales a region of img to width x height and returns the window of the result, the rest of which is never
-// computed. It gives the bytes of Pillow's bilinear filter: a triangle as wide as the reduction (so that shrinking averages
-// and nothing aliases), rows first, then columns, 8 bits in between, weights in fixed point. (Pillow 13 does the columns
-// first where that is cheaper; the versions that TCL was trained with did not.)
+	"github.com/textground/textground/dataset/resample"
+)
+
+// resizeBox scales a region of img, in pixels of its file, to width x height and returns the window of the result, the rest of
+// which is never computed. It gives the bytes of Pillow's bilinear filter: a triangle as wide as the reduction (so that
+// shrinking averages and nothing aliases), rows first, then columns, 8 bits in between, weights in fixed point. (Pillow 13 does
+// the columns first where that is cheaper; the versions that TCL was trained with did not.)
 func resizeBox(img *Image, b box, width, height int, window box) *Image {
-	across := triangleTaps(b.width, width, window.x, window.width)
-	down := triangleTaps(b.height, height, window.y, window.height)
-	bottom := down[len(down)-1]
-	top, used := down[0].first, bottom.first+len(bottom.weights)-down[0].first
-	rows := newImage(window.width, used)
-	for y := range used {
-		from := 3 * ((b.y+top+y)*img.Width + b.x)
-		resizeRow(rows.Pix[3*y*rows.Width:3*(y+1)*rows.Width], img.Pix[from:from+3*b.width], across)
-	}
+	x, y := stretchOf(b.x, b.width, img.Width, img.reduced), stretchOf(b.y, b.height, img.Height, img.reduced)
+	across := triangleTaps(x, width, window.x, window.width)
+	down := triangleTaps(y, height, window.y, window.height)
 	out := newImage(window.width, window.height)
-	sums := make([]int32, 3*out.Width)
-	for y, t := range down {
-		blendRows(out.Pix[3*y*out.Width:3*(y+1)*out.Width], rows.Pix[3*(t.first-top)*rows.Width:], t.weights, sums)
-	}
+	resample.Resize(out.Pix, img.Pix[3*(y.first*img.Width+x.first):], 3*img.Width, across, down)
 	return out
 }
 
-// weightBits is the precision of a weight: 8 bits of pixel, 22 of weight and 2 spare fill an int32.
-const weightBits = 22
-
-// taps are the weights of consecutive input pixels, from first on, in one output pixel. They sum to about 1<<weightBits.
-type taps struct {
-	first   int
-	weights []int32
+// stretch is what one side of a region covers: whole pixels, and where in the first of them it begins. Regions of pictures that
+// were reduced begin and end inside pixels.
+type stretch struct {
+	first, pixels  int
+	offset, length float64 // in pixels
 }
 
-// triangleTaps returns the taps of the n outputs from start on, when from pixels become to.
-func triangleTaps(from, to, start, n int) []taps {
-	scale := float64(from) / float64(to)
-	reach := max(scale, 1)
-	all := make([]taps, n)
-	for i := range all {
-		centre := float64((float64(start+i) + 0.5) * scale)
-		first := max(0, int(centre-reach+0.5))
-		last := min(from, int(centre+reach+0.5))
-		all[i] = taps{first, triangleWeights(first, last, centre, reach)}
+// stretchOf places n pixels of the file from at on in a picture with side pixels, each of them reduced pixels of the file.
+func stretchOf(at, n, side, reduced int) stretch {
+	if reduced == 0 {
+		return stretch{at, n, 0, float64(n)}
 	}
-	return all
+	first := at / reduced
+	end := min((at+n+reduced-1)/reduced, side)
+	return stretch{first, end - first, float64(at%reduced) / float64(reduced), float64(n) / float64(reduced)}
+}
+
+// triangleTaps returns the taps of the n outputs from start on, when a stretch becomes to pixels. An output that has fewer
+// weights than another gets zeros.
+func triangleTaps(from stretch, to, start, n int) resample.Taps {
+	scale := from.length / float64(to)
+	reach := max(scale, 1)
+	weights, first := make([][]int32, n), make([]int32, n)
+	width := 0
+	for i := range weights {
+		centre := from.offset + float64((float64(start+i)+0.5)*scale)
+		begin := max(0, int(centre-reach+0.5))
+		end := min(from.pixels, int(centre+reach+0.5))
+		first[i], weights[i] = int32(begin), triangleWeights(begin, end, centre, reach)
+		width = max(width, end-begin)
+	}
+	flat := make([]int32, n*width)
+	for i, own := range weights {
+		begin := min(int(first[i]), from.pixels-width)
+		copy(flat[i*width+int(first[i])-begin:], own)
+		first[i] = int32(begin)
+	}
+	return resample.Taps{Width: width, First: first, Weights: flat}
 }
 
 // triangleWeights samples a triangle of half-width reach at pixels first..last-1.
@@ -56,41 +68,7 @@ func triangleWeights(first, last int, centre, reach float64) []int32 {
 	}
 	weights := make([]int32, len(values))
 	for i, v := range values {
-		weights[i] = int32(0.5 + v/sum*(1<<weightBits))
+		weights[i] = int32(0.5 + v/sum*(1<<resample.WeightBits))
 	}
 	return weights
 }
-
-const halfWeight = 1 << (weightBits - 1)
-
-func resizeRow(dst, src []uint8, across []taps) {
-	for x, t := range across {
-		r, g, b := int32(halfWeight), int32(halfWeight), int32(halfWeight)
-		pixels := src[3*t.first : 3*(t.first+len(t.weights))]
-		for i, w := range t.weights {
-			p := pixels[3*i : 3*i+3 : 3*i+3]
-			r += w * int32(p[0])
-			g += w * int32(p[1])
-			b += w * int32(p[2])
-		}
-		dst[3*x], dst[3*x+1], dst[3*x+2] = roundWeighted(r), roundWeighted(g), roundWeighted(b)
-	}
-}
-
-// blendRows sums consecutive rows of src, each as long as dst; sums is scratch of that length.
-func blendRows(dst, src []uint8, weights, sums []int32) {
-	for i := range sums {
-		sums[i] = halfWeight
-	}
-	for j, w := range weights {
-		row := src[j*len(dst) : (j+1)*len(dst)]
-		for i, v := range row {
-			sums[i] += w * int32(v)
-		}
-	}
-	for i, s := range sums {
-		dst[i] = roundWeighted(s)
-	}
-}
-
-func roundWeighted(sum int32) uint8 { return uint8(min(sum>>weightBits, 255)) }

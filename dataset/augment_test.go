@@ -202,7 +202,7 @@ func TestRandomBoxKeepsAreaAndRatio(t *testing.T) {
 	img, cfg := newImage(400, 300), PaperAugment()
 	sum := 0.0
 	for step := range uint32(2000) {
-		b := randomBox(img, cfg, testStream(step))
+		b := randomBox(img.Width, img.Height, cfg, testStream(step))
 		if b.x < 0 || b.y < 0 || b.x+b.width > 400 || b.y+b.height > 300 {
 			t.Fatalf("step %d: %v lies outside", step, b)
 		}

@@ -18,10 +18,22 @@ import (
 type Image struct {
 	Width, Height int
 	Pix           []uint8
+
+	// Of a picture that was reduced while it was decoded: 2, 4 or 8 of the file's pixels make a side of one of these, and the
+	// size in its file. 0 elsewhere.
+	reduced, fileWidth, fileHeight int
 }
 
 func newImage(width, height int) *Image {
-	return &Image{width, height, make([]uint8, 3*width*height)}
+	return &Image{Width: width, Height: height, Pix: make([]uint8, 3*width*height)}
+}
+
+// fileSize is the size of the whole picture, before it was reduced.
+func (img *Image) fileSize() (width, height int) {
+	if img.reduced > 0 {
+		return img.fileWidth, img.fileHeight
+	}
+	return img.Width, img.Height
 }
 
 // DecodeLimits bounds what a file may claim before its pixels are unpacked.
@@ -85,30 +97,37 @@ func (l DecodeLimits) DecodePicture(data []byte) (_ image.Image, err error) {
 			err = decodeErrorf(ReasonCorrupt, "the decoder panicked: %v", p)
 		}
 	}()
-	format := sniffImage(data)
-	if format == nil {
-		return nil, decodeErrorf(ReasonNotAnImage, "it begins with %.16q", data[:min(len(data), 16)])
-	}
-	if isAnimatedWebP(data) {
-		return nil, decodeErrorf(ReasonUnsupported, "an animated WebP")
-	}
-	file := &endReader{data: data}
-	config, err := format.config(file)
+	format, _, err := l.examine(data)
 	if err != nil {
-		return nil, classifyDecodeError(err, file)
-	}
-	if err := l.check(config, format.scans(data)); err != nil {
 		return nil, err
 	}
-	if most := format.pixelsPerByte * len(data); config.Width*config.Height > most {
-		return nil, decodeErrorf(ReasonTruncated, "%d bytes cannot hold %d x %d pixels", len(data), config.Width, config.Height)
-	}
-	file = &endReader{data: data}
+	file := &endReader{data: data}
 	picture, err := format.decode(file)
 	if err != nil {
 		return nil, classifyDecodeError(err, file)
 	}
 	return picture, nil
+}
+
+// examine looks at a file's head and judges what it claims, before anything is allocated for it.
+func (l DecodeLimits) examine(data []byte) (format *imageFormat, config image.Config, err error) {
+	if format = sniffImage(data); format == nil {
+		return nil, config, decodeErrorf(ReasonNotAnImage, "it begins with %.16q", data[:min(len(data), 16)])
+	}
+	if isAnimatedWebP(data) {
+		return nil, config, decodeErrorf(ReasonUnsupported, "an animated WebP")
+	}
+	file := &endReader{data: data}
+	if config, err = format.config(file); err != nil {
+		return nil, config, classifyDecodeError(err, file)
+	}
+	if err := l.check(config, format.scans(data)); err != nil {
+		return nil, config, err
+	}
+	if most := format.pixelsPerByte * len(data); config.Width*config.Height > most {
+		return nil, config, decodeErrorf(ReasonTruncated, "%d bytes cannot hold %d x %d pixels", len(data), config.Width, config.Height)
+	}
+	return format, config, nil
 }
 
 func (l DecodeLimits) check(c image.Config, scans int) error {

@@ -23,8 +23,9 @@ type LoaderConfig struct {
 	Plan      *Plan // of this index
 	Tokenizer *Tokenizer
 	Augment   AugmentConfig
-	ImageSize int    // side of the images handed out, in pixels
-	Seed      uint64 // of the augmentation
+	JPEG      *JPEGDecoder // nil is Go's
+	ImageSize int          // side of the images handed out, in pixels
+	Seed      uint64       // of the augmentation
 
 	CacheBytes int64  // shards are kept up to this many bytes
 	CacheDir   string // as files in this directory; in memory if empty
@@ -206,13 +207,14 @@ func (l *Loader) makeBatch(ctx context.Context, step, lane int) (*Batch, error) 
 	g.SetLimit(cap(l.slots))
 	for i, id := range ids {
 		g.Go(func() error {
-			s, err := l.pick(ctx, id)
+			stream := func() *philox.Stream { return l.key.Stream(uint32(step), uint32(lane), uint32(i)) }
+			s, err := l.pick(ctx, id, l.unpackerFor(stream))
 			if err != nil {
 				return err
 			}
 			b.IDs[i], b.Captions[i], b.Tokens[i] = s.id, s.caption, l.cfg.Tokenizer.Encode(s.caption)
-			r := l.key.Stream(uint32(step), uint32(lane), uint32(i))
-			Augment(images[i*values:(i+1)*values], s.image, size, l.cfg.Augment, r)
+			Augment(images[i*values:(i+1)*values], s.image, size, l.cfg.Augment, stream())
+			recycle(s.image)
 			return nil
 		})
 	}
@@ -220,4 +222,12 @@ func (l *Loader) makeBatch(ctx context.Context, step, lane int) (*Batch, error) 
 		return nil, err
 	}
 	return b, nil
+}
+
+// unpackerFor decodes no finer than the view needs that Augment will make with an equal stream.
+func (l *Loader) unpackerFor(stream func() *philox.Stream) unpacker {
+	reduce := func(width, height int) int {
+		return viewReduction(width, height, l.cfg.ImageSize, l.cfg.Augment, stream())
+	}
+	return func(data []byte) (*Image, error) { return l.cfg.JPEG.decode(DefaultDecodeLimits(), data, reduce) }
 }

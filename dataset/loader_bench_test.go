@@ -1,6 +1,7 @@
 package dataset_test
 
 import (
+	"os"
 	"runtime"
 	"testing"
 
@@ -45,7 +46,7 @@ func benchmarkLoader(b *testing.B, st store.Store, image int, augment dataset.Au
 	}
 	loader := dataset.NewLoader(dataset.LoaderConfig{
 		Store: st, Prefix: "train", Index: ix, Plan: plan, Seed: 1, Tokenizer: dataset.NewTokenizer(dataset.CLIPVocabulary(), 77),
-		Augment: augment, ImageSize: image, CacheBytes: 1 << 28, Ahead: 1, Threads: runtime.NumCPU(), Log: hclog.NewNullLogger(),
+		Augment: augment, ImageSize: image, CacheBytes: 1 << 28, Ahead: 1, Threads: runtime.NumCPU(), JPEG: jpegOf(b), Log: hclog.NewNullLogger(),
 	})
 	defer loader.Close()
 	step := 0
@@ -56,4 +57,13 @@ func benchmarkLoader(b *testing.B, st store.Store, image int, augment dataset.Au
 		step++
 	}
 	b.ReportMetric(float64(b.N*perLane)/b.Elapsed().Seconds(), "images/s")
+}
+
+// jpegOf is the decoder that TEXTGROUND_JPEG names.
+func jpegOf(b *testing.B) *dataset.JPEGDecoder {
+	decoder, err := dataset.OpenJPEGDecoder(os.Getenv("TEXTGROUND_JPEG"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return decoder
 }

@@ -13,8 +13,11 @@ type picked struct {
 	caption string
 }
 
+// unpacker decodes the image of a sample for the view that will be made of it.
+type unpacker func([]byte) (*Image, error)
+
 // pick decodes sample id. If it is bad, the next good one of the same shard stands in for it, going round at the end.
-func (l *Loader) pick(ctx context.Context, id SampleID) (picked, error) {
+func (l *Loader) pick(ctx context.Context, id SampleID, unpack unpacker) (picked, error) {
 	number, first := l.cfg.Index.Locate(id)
 	e, err := l.cache.acquire(ctx, number)
 	if err != nil {
@@ -22,7 +25,7 @@ func (l *Loader) pick(ctx context.Context, id SampleID) (picked, error) {
 	}
 	defer l.cache.release(e)
 	for i := range e.shard.Samples {
-		s, err := l.judge(ctx, e, l.cfg.Index.ID(number, (first+i)%e.shard.Samples))
+		s, err := l.judge(ctx, e, l.cfg.Index.ID(number, (first+i)%e.shard.Samples), unpack)
 		if bad := (*badSample)(nil); errors.As(err, &bad) {
 			continue
 		}
@@ -33,17 +36,17 @@ func (l *Loader) pick(ctx context.Context, id SampleID) (picked, error) {
 
 // judge decodes one sample, or returns a *badSample after noting it. The shard's bytes are checked once more and decoded
 // again before a sample is condemned: a cache that changed must not look like bad data.
-func (l *Loader) judge(ctx context.Context, e *cachedShard, id SampleID) (picked, error) {
+func (l *Loader) judge(ctx context.Context, e *cachedShard, id SampleID, unpack unpacker) (picked, error) {
 	if bad := l.ledger.verdict(id); bad != nil {
 		return picked{}, bad
 	}
-	s, err := l.decode(ctx, e, id)
+	s, err := l.decode(ctx, e, id, unpack)
 	bad := (*badSample)(nil)
 	if errors.As(err, &bad) {
 		if err := l.cache.recheck(ctx, e); err != nil {
 			return picked{}, err
 		}
-		s, err = l.decode(ctx, e, id)
+		s, err = l.decode(ctx, e, id, unpack)
 	}
 	if err != nil && !errors.As(err, &bad) {
 		return picked{}, err
@@ -55,7 +58,7 @@ func (l *Loader) judge(ctx context.Context, e *cachedShard, id SampleID) (picked
 }
 
 // decode reads and decodes one sample while it holds one of the slots.
-func (l *Loader) decode(ctx context.Context, e *cachedShard, id SampleID) (picked, error) {
+func (l *Loader) decode(ctx context.Context, e *cachedShard, id SampleID, unpack unpacker) (picked, error) {
 	select {
 	case l.slots <- struct{}{}:
 		defer func() { <-l.slots }()
@@ -67,6 +70,6 @@ func (l *Loader) decode(ctx context.Context, e *cachedShard, id SampleID) (picke
 	if err != nil {
 		return picked{}, err
 	}
-	img, caption, err := decodeSample(image, text, info)
+	img, caption, err := decodeSample(image, text, info, unpack)
 	return picked{id, img, caption}, err
 }

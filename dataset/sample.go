@@ -20,13 +20,13 @@ type badSample struct {
 func (b *badSample) Error() string { return fmt.Sprintf("%s: %v", b.reason, b.err) }
 func (b *badSample) Unwrap() error { return b.err }
 
-// decodeSample returns the picture and the caption of a sample, or a *badSample.
-func decodeSample(image, text, info []byte) (*Image, string, error) {
+// decodeSample returns the picture and the caption of a sample, or a *badSample. decode unpacks the picture.
+func decodeSample(image, text, info []byte, decode func([]byte) (*Image, error)) (*Image, string, error) {
 	caption, err := captionOf(text, info)
 	if err != nil {
 		return nil, "", err
 	}
-	img, err := DecodeImage(image)
+	img, err := decode(image)
 	if err != nil {
 		reason := "not_decodable"
 		if d := (*DecodeError)(nil); errors.As(err, &d) {

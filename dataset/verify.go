@@ -118,7 +118,7 @@ func (v *verifier) samples(ctx context.Context, e *cachedShard) error {
 			}
 			image, text, info, err := e.shard.entries(place, e.read)
 			if err == nil {
-				_, _, err = decodeSample(image, text, info)
+				_, _, err = decodeSample(image, text, info, DecodeImage)
 			}
 			if errors.As(err, &bad[place]) {
 				return nil

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/textground/textground/checkpoint/safetensors"
 	"github.com/textground/textground/dataset"
@@ -174,10 +173,4 @@ func (a *assembly) trainingModel(dev kernels.Device) (*tcl.Model, error) {
 func (a *assembly) modelOn(dev kernels.Device, initial tcl.Weights, microBatch int, keepBytes int64) (*tcl.Model, error) {
 	return tcl.NewModel(dev, a.config, a.method(), a.clip, initial, tcl.ModelOptions{
 		MicroBatch: microBatch, GlobalBatch: a.file.Batch, KeepBytes: keepBytes, Optimiser: a.optimiser()})
-}
-
-func (a *assembly) loader(ahead int, log hclog.Logger) *dataset.Loader {
-	return dataset.NewLoader(dataset.LoaderConfig{Store: a.store, Prefix: a.file.Data.Shards, Index: a.index, Plan: a.plan, Tokenizer: a.tokenizer,
-		Augment: dataset.AugmentConfig(a.file.Data.Augment), ImageSize: a.config.Vision.Image, Seed: a.file.Seed,
-		CacheBytes: 1 << 30, Ahead: ahead, Threads: 1, Log: log.Named("loader")})
 }

@@ -19,5 +19,9 @@ func deviceClass(device string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s/%s/%s/jpeg-go", build.ID(), runtime.GOARCH, device), nil
+	decoder, err := jpegDecoder()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s/%s/%s/%s", build.ID(), runtime.GOARCH, device, decoder.Name()), nil
 }

@@ -96,7 +96,10 @@ func prove(ctx context.Context, record *RunRecord, from, to, threads int, talk i
 		return nil, err
 	}
 	defer model.Close()
-	loader := a.loader(2, hclog.NewNullLogger())
+	loader, err := a.loader(2, hclog.NewNullLogger())
+	if err != nil {
+		return nil, err
+	}
 	defer loader.Close()
 	p := &proof{Run: record.Run, From: from}
 	goal, err := p.load(ctx, a, record, model, from, to)

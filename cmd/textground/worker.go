@@ -93,7 +93,10 @@ func compute(ctx context.Context, id string, f workerFlags) error {
 		return err
 	}
 	defer model.Close()
-	loader := a.loader(2, log)
+	loader, err := a.loader(2, log)
+	if err != nil {
+		return err
+	}
 	defer loader.Close()
 	return work(ctx, a, record, name, address, bus, dev, model, loader, log)
 }

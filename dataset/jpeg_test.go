@@ -1,0 +1,180 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/textground/textground/store"
+)
+
+// turboDecoder is libjpeg-turbo, or the reason to skip a test.
+func turboDecoder(t testing.TB) *JPEGDecoder {
+	t.Helper()
+	d, err := OpenJPEGDecoder("turbo")
+	if err != nil {
+		t.Skip(err)
+	}
+	return d
+}
+
+func whole(int, int) int { return 1 }
+
+// smoothJPEG has no detail that reducing could lose.
+func smoothJPEG(width, height int) []byte {
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			img.SetRGBA(x, y, color.RGBA{uint8(200 * x / width), uint8(200 * y / height), uint8(100 + 100*x/width - 50*y/height), 255})
+		}
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 95}); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+func TestTurboGivesPillowsBytes(t *testing.T) {
+	d := turboDecoder(t)
+	for _, name := range []string{"rgb.jpg", "grey.jpg", "progressive.jpg", "exif.jpg"} {
+		img, err := d.decode(DefaultDecodeLimits(), readTestImage(t, name), whole)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !bytes.Equal(img.Pix, readTestImage(t, name+".rgb")) {
+			t.Errorf("%s has other pixels than Pillow's", name)
+		}
+	}
+}
+
+func TestBothDecodersRefuseForTheSameReasons(t *testing.T) {
+	d := turboDecoder(t)
+	good := encodedJPEG(64, 64)
+	for name, data := range map[string][]byte{
+		"nothing": nil, "HTML": []byte("<html>"), "bomb": patched(good, baselineFrame, 5, 0x75, 0x30, 0x75, 0x30),
+		"no rows": patched(good, baselineFrame, 5, 0, 64, 0, 0), "cut": good[:len(good)-20], "cut in the header": good[:30],
+		"no components": patched(good, baselineFrame, 9, 0), "12 bits": patched(good, baselineFrame, 4, 12),
+		"arithmetic coding": patched(good, baselineFrame, 0, 0xff, 0xc9), "bad table": patched(good, "\xff\xc4", 5, 0xff, 0xff, 0xff, 0xff),
+		"scans": manyScans(t, 10_000), "CMYK": readTestImage(t, "cmyk.jpg"), "PNG": readTestImage(t, "rgb.png"), "WebP": readTestImage(t, "lossy.webp"),
+	} {
+		var ours, gos *DecodeError
+		img, err := d.decode(DefaultDecodeLimits(), data, whole)
+		wanted, wantedErr := DecodeImage(data)
+		errors.As(err, &ours)
+		errors.As(wantedErr, &gos)
+		if (err == nil) != (wantedErr == nil) || err != nil && ours.Reason != gos.Reason {
+			t.Errorf("%s: %v, Go's decoder says %v", name, err, wantedErr)
+		}
+		if err == nil && !bytes.Equal(img.Pix, wanted.Pix) {
+			t.Errorf("%s: what is not turbo's to decode has other pixels", name)
+		}
+	}
+}
+
+// The promise of viewReduction: what the view shows is never smaller than the view, and half as much would be.
+func TestReducingNeverGoesBelowTheView(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		width, height := rapid.IntRange(1, 3000).Draw(t, "width"), rapid.IntRange(1, 3000).Draw(t, "height")
+		size := rapid.IntRange(1, 400).Draw(t, "size")
+		cfg := rapid.SampledFrom([]AugmentConfig{PaperAugment(), NoAugment()}).Draw(t, "augmentation")
+		step := rapid.Uint32().Draw(t, "step")
+		reduce := viewReduction(width, height, size, cfg, testStream(step))
+		shown := box{0, 0, width, height}
+		if cfg.Crop {
+			shown = randomBox(width, height, cfg, testStream(step))
+		}
+		short := min(shown.width, shown.height)
+		if reduce > 1 && short/reduce < size || reduce < 8 && short/(2*reduce) >= max(size, smallestReduced) {
+			t.Fatalf("%+v reduced by %d for %d", shown, reduce, size)
+		}
+	})
+}
+
+// A reduced picture shows what the whole one shows, at the same place: the same smooth scene either way, within 3 of 255.
+func TestAReducedPictureGivesTheSameView(t *testing.T) {
+	d := turboDecoder(t)
+	for _, c := range []struct{ width, height, size, reduce int }{{512, 512, 100, 2}, {513, 390, 60, 4}, {1025, 777, 64, 8}} {
+		data := smoothJPEG(c.width, c.height)
+		full, err := d.decode(DefaultDecodeLimits(), data, whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reduced, err := d.decode(DefaultDecodeLimits(), data, func(int, int) int { return c.reduce })
+		if err != nil || reduced.Width != (c.width+c.reduce-1)/c.reduce {
+			t.Fatal(err, reduced)
+		}
+		for step := range uint32(20) {
+			a, b := cropView(full, c.size, PaperAugment(), testStream(step)), cropView(reduced, c.size, PaperAugment(), testStream(step))
+			for i := range a.Pix {
+				if math.Abs(float64(a.Pix[i])-float64(b.Pix[i])) > 3 {
+					t.Fatalf("%+v, step %d: %d and %d at %d", c, step, a.Pix[i], b.Pix[i], i)
+				}
+			}
+		}
+	}
+}
+
+func TestTheDecoderIsNamedAndForced(t *testing.T) {
+	if d, err := OpenJPEGDecoder("go"); err != nil || d.Name() != "jpeg-go" {
+		t.Error(d.Name(), err)
+	}
+	if _, err := OpenJPEGDecoder("other"); err == nil {
+		t.Error("a decoder that nobody knows was opened")
+	}
+	if name := turboDecoder(t).Name(); len(name) != len("jpeg-turbo-")+12 {
+		t.Error(name)
+	}
+}
+
+func TestLoadersWithTurboGiveTheSameBitsInAnyOrder(t *testing.T) {
+	st := store.NewMem()
+	ix := writeSet(t, st, "", []int{6, 6}, func(all []Sample) {
+		for i := range all {
+			all[i].Image = smoothJPEG(200+10*i, 300)
+		}
+	})
+	turbo := func(c *LoaderConfig) { c.JPEG, c.Augment, c.ImageSize = turboDecoder(t), PaperAugment(), 24 }
+	one, other := testLoader(t, st, "", ix, turbo), testLoader(t, st, "", ix, turbo)
+	for step := range 4 {
+		a, err := one.Batch(t.Context(), step, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.Batch(t.Context(), 3-step, 0); err != nil {
+			t.Fatal(err)
+		}
+		b, err := other.Batch(t.Context(), step, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(a.Images.Data().([]float32), b.Images.Data().([]float32)) {
+			t.Errorf("step %d differs", step)
+		}
+	}
+}
+
+func FuzzTurboDecode(f *testing.F) {
+	d := turboDecoder(f)
+	f.Add(encodedJPEG(20, 30), uint8(1))
+	f.Add(readTestImage(f, "progressive.jpg"), uint8(2))
+	f.Add(readTestImage(f, "cmyk.jpg"), uint8(3))
+	f.Fuzz(func(t *testing.T, data []byte, reduce uint8) {
+		limits := DecodeLimits{MaxPixels: 1 << 18, MaxSide: 1 << 12, MaxScans: 20}
+		img, err := d.decode(limits, data, func(int, int) int { return 1 << (reduce % 4) })
+		if refused := (*DecodeError)(nil); err != nil && !errors.As(err, &refused) {
+			t.Fatal(err)
+		}
+		if err == nil && len(img.Pix) != 3*img.Width*img.Height {
+			t.Fatal("sizes")
+		}
+	})
+}

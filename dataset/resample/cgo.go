@@ -1,0 +1,36 @@
+//go:build cgo
+
+package resample
+
+// #cgo CFLAGS: -O3
+// #include "resize.h"
+import "C"
+
+import (
+	"sync"
+	"unsafe"
+)
+
+// Resize scales the 8-bit RGB picture src, whose rows begin every stride bytes, and writes [len(down.First)][len(across.First)]
+// pixels to dst. What lies in no output is not computed.
+func Resize(dst, src []uint8, stride int, across, down Taps) {
+	check(dst, src, stride, across, down)
+	top := down.top()
+	between := 3 * len(across.First) * (down.last() - top)
+	scratch := scratches.Get().(*[]uint8)
+	defer scratches.Put(scratch)
+	if need := between + 3*across.last() + 1; cap(*scratch) < need {
+		*scratch = make([]uint8, need)
+	}
+	rows, line := (*scratch)[:between], (*scratch)[between:between+3*across.last()+1] // a pixel is loaded as four bytes
+	C.tg_resize_rows(octets(rows), octets(line), octets(src[top*stride:]), C.int(stride), C.int(down.last()-top), C.int(len(line)-1),
+		C.int(len(across.First)), C.int(across.Width), numbers(across.First), numbers(across.Weights))
+	C.tg_blend_rows(octets(dst), octets(rows), C.int(3*len(across.First)), C.int(len(down.First)), C.int(down.Width), C.int(top),
+		numbers(down.First), numbers(down.Weights))
+}
+
+// scratches keep what lies between rows and columns: hundreds of kilobytes that need no clearing.
+var scratches = sync.Pool{New: func() any { return new([]uint8) }}
+
+func octets(b []uint8) *C.uint8_t  { return (*C.uint8_t)(unsafe.SliceData(b)) }
+func numbers(n []int32) *C.int32_t { return (*C.int32_t)(unsafe.SliceData(n)) }

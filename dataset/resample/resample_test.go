@@ -1,0 +1,44 @@
+package resample
+
+import (
+	"bytes"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// anyTaps draws taps that stay within so many inputs.
+func anyTaps(t *rapid.T, inputs int) Taps {
+	taps := Taps{Width: rapid.IntRange(1, min(inputs, 9)).Draw(t, "width")}
+	for range rapid.IntRange(1, 40).Draw(t, "outputs") {
+		taps.First = append(taps.First, int32(rapid.IntRange(0, inputs-taps.Width).Draw(t, "first")))
+		for range taps.Width {
+			taps.Weights = append(taps.Weights, int32(rapid.IntRange(0, 1<<WeightBits/taps.Width).Draw(t, "weight")))
+		}
+	}
+	return taps
+}
+
+func TestBothLanguagesGiveTheSameBytes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		width, height := rapid.IntRange(1, 50).Draw(t, "wide"), rapid.IntRange(1, 50).Draw(t, "high")
+		src := rapid.SliceOfN(rapid.Byte(), 3*width*height, 3*width*height).Draw(t, "pixels")
+		across, down := anyTaps(t, width), anyTaps(t, height)
+		got, want := make([]uint8, 3*len(across.First)*len(down.First)), make([]uint8, 3*len(across.First)*len(down.First))
+		Resize(got, src, 3*width, across, down)
+		resizeGo(want, src, 3*width, across, down)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("%v\n%v", got, want)
+		}
+	})
+}
+
+func TestTapsOutsideThePicturePanic(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	outside := Taps{Width: 2, First: []int32{1}, Weights: []int32{1, 1}}
+	Resize(make([]uint8, 3), make([]uint8, 12), 6, outside, outside)
+}

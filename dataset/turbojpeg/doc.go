@@ -1,0 +1,10 @@
+// Package turbojpeg decodes JPEGs with libjpeg-turbo where the machine has it: several times faster than Go's decoder, and able
+// to halve, quarter or eighth a picture while it decodes.
+//
+// [Open] looks for the library at run time (libturbojpeg.so.0: Debian's libturbojpeg0, Ubuntu's libturbojpeg, Fedora's
+// turbojpeg); nothing is needed to build, and a binary starts without it. A [Library] knows the digest of its file, because
+// another release may round differently: package dataset puts it into the name of the decoder, and so into a run's device class.
+//
+// Only package dataset calls it. It trusts nothing to the library but pixels: size, number of scans and colour model have been
+// judged before, and whatever the library so much as warns about is an error, for Go's decoder to judge.
+package turbojpeg
