@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -21,6 +22,7 @@ import (
 // evaluating is the command with its flags.
 type evaluating struct {
 	grounding groundingFlags
+	benchmark benchmarking
 	baseline  string
 	classes   string
 	require   string
@@ -37,7 +39,7 @@ type evaluationReport struct {
 func newEval() *cobra.Command {
 	var e evaluating
 	c := &cobra.Command{
-		Use: "eval DIR|URL|world", Short: "mIoU against true masks", Args: exactArg("a directory of images and label maps, the URL of shards with masks, or \"world\""),
+		Use: "eval DIR|URL|world|--benchmark NAME --data DIR", Short: "mIoU against true masks", Args: e.benchmark.args,
 		Long: `Segment every image of a set and compare with its label map: IoU of each class and their mean, with the protocol that the
 numbers belong to.
 
@@ -46,15 +48,22 @@ numbers belong to.
   world  the held-out scenes of the run file's evaluation
 
 Label 0 is the background and 255 is not counted. With --no-background label 0 is the first class, or not counted either
-with --zero-ignored. --classes names the classes from label 1 (or 0) on: names apart by commas, or a file with a line a class.`,
+with --zero-ignored. --classes names the classes from label 1 (or 0) on: names apart by commas, or a file with a line a class.
+
+--benchmark measures one of the eight public data sets under the release's protocol: PAMR on, CLIP mix 0.3, background at 0.4
+(0.5 with --pamr=false). Card, result and the worst images go into --out; --like repeats a card and refuses other weights or
+data. docs/segmentation-benchmarks.md has the layouts.`,
 		Example: `  textground eval world
   textground eval world --baseline maskclip
-  textground eval voc/ --classes voc-classes.txt --pamr --require miou>=0.5 --json`,
+  textground eval voc/ --classes voc-classes.txt --pamr --require miou>=0.5 --json
+  textground eval --benchmark voc20 --data data/ --weights tcl.safetensors --processes 2 --baseline maskclip
+  textground eval --like evaluations/voc20/card.json --data data/ --weights tcl.safetensors`,
 		RunE: e.run,
 	}
 	e.grounding.add(c)
+	e.benchmark.add(c)
 	flags := c.Flags()
-	flags.StringVar(&e.baseline, "baseline", "", "maskclip: the untrained grounder on the run's CLIP instead of its weights")
+	flags.StringVar(&e.baseline, "baseline", "", "maskclip: the untrained grounder on the run's CLIP instead of its weights; of a benchmark, beside them")
 	flags.StringVar(&e.classes, "classes", "", "names, or a file of names (default: the nouns of the world)")
 	flags.BoolVar(&e.grounding.zeroIgnored, "zero-ignored", false, "label 0 of the truth is no class and not counted")
 	flags.StringVar(&e.require, "require", "", "a goal, such as miou>=0.24: exit code 3 when it is missed")
@@ -66,6 +75,12 @@ func (e *evaluating) run(c *cobra.Command, args []string) error {
 	goal, err := parseGoal(e.require)
 	if err != nil {
 		return err
+	}
+	if e.baseline != "" && e.baseline != maskclip {
+		return badInput(fmt.Sprintf("--baseline %q: there is one baseline, maskclip", e.baseline))
+	}
+	if e.benchmark.asked() {
+		return e.runBenchmark(c, goal)
 	}
 	if e.grounding.zeroIgnored && !e.grounding.noBackground {
 		return badInput("--zero-ignored: label 0 is the background; add --no-background")
@@ -105,17 +120,39 @@ func (e *evaluating) run(c *cobra.Command, args []string) error {
 	return goal.check(report.MIoU)
 }
 
+// runBenchmark measures a benchmark and says what came of it.
+func (e *evaluating) runBenchmark(c *cobra.Command, goal goal) error {
+	report, err := e.benchmark.run(c, e)
+	var unusable *segment.SetError
+	if errors.As(err, &unusable) {
+		return badInput(err.Error())
+	}
+	if err != nil || report == nil {
+		return err
+	}
+	if e.asJSON {
+		err = plainJSON(c.OutOrStdout()).Encode(report)
+	} else {
+		err = report.tell(c.OutOrStdout())
+		fmt.Fprintf(c.ErrOrStderr(), "card, result and worst images are in %s; next: textground eval --like %s --data %s\n", report.out, filepath.Join(report.out, "card.json"), e.benchmark.data)
+	}
+	if err == nil && !report.same {
+		err = &goalError{fmt.Sprintf("mIoU is %s %%; %s", percent(report.Card.MIoU), report.Repeats)}
+	}
+	if err != nil {
+		return err
+	}
+	return goal.check(report.Card.MIoU)
+}
+
 // open loads the weights, or makes those that the baseline starts from.
 func (e *evaluating) open(c *cobra.Command) (*grounder, error) {
-	switch e.baseline {
-	case "":
+	if e.baseline == "" {
 		return e.grounding.open(c)
-	case "maskclip":
-		return e.grounding.openWith(c, func(_ context.Context, record *RunRecord, a *assembly) (tcl.Weights, string, error) {
-			return a.initialGrounder(), "maskclip: the untrained grounder of run " + record.Run, nil
-		})
 	}
-	return nil, badInput(fmt.Sprintf("--baseline %q: there is one baseline, maskclip", e.baseline))
+	return e.grounding.openWith(c, func(_ context.Context, record *RunRecord, a *assembly) (tcl.Weights, string, error) {
+		return a.initialGrounder(), "maskclip: the untrained grounder of run " + record.Run, nil
+	})
 }
 
 // names reads --classes; the world brings its own.

@@ -58,13 +58,16 @@ func (g *grounder) close() {
 
 // open loads the weights that the flags name and puts them on the device.
 func (f *groundingFlags) open(c *cobra.Command) (*grounder, error) {
-	return f.openWith(c, func(ctx context.Context, record *RunRecord, a *assembly) (tcl.Weights, string, error) {
-		if f.weights != "" {
-			ground, err := readGrounder(f.weights, a.config)
-			return ground, f.weights, err
-		}
-		return sealedGrounder(ctx, record, a.config)
-	})
+	return f.openWith(c, f.trained)
+}
+
+// trained finds the weights that the flags name.
+func (f *groundingFlags) trained(ctx context.Context, record *RunRecord, a *assembly) (tcl.Weights, string, error) {
+	if f.weights != "" {
+		ground, err := readGrounder(f.weights, a.config)
+		return ground, f.weights, err
+	}
+	return sealedGrounder(ctx, record, a.config)
 }
 
 // weightSource finds the trainable weights and says where they are from. The record is nil where no run was needed.
