@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-
 	"github.com/textground/textground/checkpoint/safetensors"
 	"github.com/textground/textground/dataset"
 	"github.com/textground/textground/examples"
