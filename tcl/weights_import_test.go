@@ -1,6 +1,7 @@
 package tcl
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/textground/textground/checkpoint/torch"
 	"github.com/textground/textground/internal/dense"
 )
 
@@ -226,4 +228,31 @@ func TestEmbedImagesIsTheEmbeddingThatTrainingComputes(t *testing.T) {
 	if _, err := m.EmbedImages(dense.Of(make([]float32, 3*4*4), 1, 3, 4, 4)); err == nil {
 		t.Error("accepted images of another size")
 	}
+}
+
+// FuzzImport takes an archive all the way to a model's weights.
+func FuzzImport(f *testing.F) {
+	d := newDraws(f, 8)
+	tiny := small
+	tiny.Vision.Width, tiny.Vision.Heads, tiny.Vision.Layers, tiny.Text.Layers = 64, 1, 1, 1
+	state := ReferenceState(tiny, d.weights(CLIPParameters(tiny)), nil)
+	var tensors []torch.Named
+	for _, name := range state.Names() {
+		tensors = append(tensors, torch.Named{Name: name, Shape: dense.Shape(state[name]), Values: state.Values(name)})
+	}
+	var archive bytes.Buffer
+	if err := torch.Write(&archive, "model", tensors); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(archive.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := torch.Open(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		in, err := Import("a", FromTorch(file))
+		if err == nil && (in.Config.Check() != nil || len(in.CLIP) != len(CLIPParameters(in.Config))) {
+			t.Errorf("accepted: %+v", in.Config)
+		}
+	})
 }

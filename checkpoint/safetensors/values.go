@@ -3,7 +3,6 @@ package safetensors
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"strings"
 
 	"gorgonia.org/tensor"
@@ -95,9 +94,9 @@ func (t Tensor) Float32s() ([]float32, error) {
 	case F32:
 		return decode[float32](t.Data), nil
 	case F16:
-		return widen(t.Data, float16), nil
+		return widen(t.Data, dense.Half), nil
 	case BF16:
-		return widen(t.Data, func(x uint16) float32 { return math.Float32frombits(uint32(x) << 16) }), nil
+		return widen(t.Data, dense.BFloat16), nil
 	}
 	return nil, t.refuse("float32 values")
 }
@@ -231,18 +230,4 @@ func widen[From, To number](data []byte, one func(From) To) []To {
 		wide[i] = one(x)
 	}
 	return wide
-}
-
-// float16 widens an IEEE half: 1 sign, 5 exponent (bias 15), 10 fraction bits.
-func float16(h uint16) float32 {
-	sign := uint32(h>>15) << 31
-	exponent := uint32(h>>10) & 0x1f
-	fraction := uint32(h) & 0x3ff
-	switch exponent {
-	case 0: // zero and subnormals: fraction * 2^-24, exact in float32
-		return math.Float32frombits(math.Float32bits(float32(fraction)*0x1p-24) | sign)
-	case 0x1f:
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }

@@ -9,5 +9,5 @@
 //
 // Open takes any io.ReaderAt; File.Float32s reads one tensor, checks the member's CRC-32 and undoes strides. Write makes a file
 // of float32 tensors that torch.load(weights_only=True) reads: members stored and aligned to 64 bytes, equal contents giving
-// equal bytes. Anybody may use this package; it imports none of ours.
+// equal bytes. Anybody may use this package; of ours it imports internal/dense.
 package torch

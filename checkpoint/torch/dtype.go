@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/textground/textground/internal/dense"
 )
 
 // DType is an element type, named as safetensors names it.
@@ -48,9 +50,9 @@ func (d DType) value(data []byte, order binary.ByteOrder) (float32, bool) {
 	case F32:
 		return math.Float32frombits(order.Uint32(data)), true
 	case F16:
-		return float16(order.Uint16(data)), true
+		return dense.Half(order.Uint16(data)), true
 	case BF16:
-		return math.Float32frombits(uint32(order.Uint16(data)) << 16), true
+		return dense.BFloat16(order.Uint16(data)), true
 	case F64:
 		wide := math.Float64frombits(order.Uint64(data))
 		return float32(wide), float64(float32(wide)) == wide || wide != wide
@@ -72,16 +74,4 @@ func (d DType) value(data []byte, order binary.ByteOrder) (float32, bool) {
 func exact(n int64) (float32, bool) {
 	f := float32(n)
 	return f, f < 1<<63 && int64(f) == n
-}
-
-// float16 widens an IEEE half: 1 sign, 5 exponent (bias 15), 10 fraction bits.
-func float16(h uint16) float32 {
-	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10)&0x1f, uint32(h)&0x3ff
-	switch exponent {
-	case 0: // zero and subnormals: fraction * 2^-24, exact in float32
-		return math.Float32frombits(math.Float32bits(float32(fraction)*0x1p-24) | sign)
-	case 0x1f:
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
