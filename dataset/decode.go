@@ -109,6 +109,17 @@ func (l DecodeLimits) DecodePicture(data []byte) (_ image.Image, err error) {
 	return picture, nil
 }
 
+// Examine returns the size that a file claims, and refuses what Decode would refuse before it unpacks anything.
+func (l DecodeLimits) Examine(data []byte) (width, height int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = decodeErrorf(ReasonCorrupt, "the decoder panicked: %v", p)
+		}
+	}()
+	_, config, err := l.examine(data)
+	return config.Width, config.Height, err
+}
+
 // examine looks at a file's head and judges what it claims, before anything is allocated for it.
 func (l DecodeLimits) examine(data []byte) (format *imageFormat, config image.Config, err error) {
 	if format = sniffImage(data); format == nil {

@@ -29,7 +29,7 @@ type ingestFlags struct {
 	settings      ingest.Settings
 	fetching      ingest.Fetching
 	listen, join  string
-	metrics       string
+	metrics, jpeg string
 	publicMetrics bool
 	retry, asJSON bool
 	store         store.Store // opened from to
@@ -68,6 +68,7 @@ func (f *ingestFlags) bind(c *cobra.Command) {
 
 	flags.IntVar(&s.PerShard, "per-shard", s.PerShard, "URLs to a shard")
 	flags.IntVar(&s.ShortSide, "short-side", s.ShortSide, "make the shorter side this long; never longer than it is")
+	flags.StringVar(&f.jpeg, "jpeg", "", "decoder and encoder: go, or turbo for libjpeg-turbo (default: turbo where this machine has it)")
 	flags.IntVar(&s.Quality, "quality", s.Quality, "of JPEG, 1 to 100")
 	flags.BoolVar(&s.Reencode, "reencode", s.Reencode, "encode JPEGs again that need no resizing")
 	flags.IntVar(&s.CaptionBytes, "caption-bytes", s.CaptionBytes, "cut captions to so many bytes")
@@ -166,6 +167,11 @@ func (f *ingestFlags) plan(ctx context.Context, lists []string, talk io.Writer) 
 		}
 		return plan, err
 	}
+	codec, err := ingest.OpenCodec(f.jpeg)
+	if err != nil {
+		return nil, badInput(err.Error())
+	}
+	f.settings.JPEG = codec.Name()
 	list, err := ingest.OpenList(ctx, lists, f.columns)
 	if err != nil {
 		return nil, err
@@ -199,7 +205,10 @@ func (f *ingestFlags) lead(ctx context.Context, lists []string, out, talk io.Wri
 		}
 		defer stop()
 	}
-	crawler := ingest.NewCrawler(ctx, "leader", f.home, plan, f.fetching)
+	crawler, err := ingest.NewCrawler(ctx, "leader", f.home, plan, f.fetching)
+	if err != nil {
+		return badInput(err.Error())
+	}
 	if err := f.crawl(ctx, crawler, desk, plan, desk, talk); err != nil {
 		return err
 	}
@@ -292,7 +301,10 @@ func (f *ingestFlags) help(ctx context.Context, out, talk io.Writer) error {
 		return badInput(err.Error())
 	}
 	defer bus.Close()
-	crawler := ingest.NewCrawler(ctx, name, f.home, plan, f.fetching)
+	crawler, err := ingest.NewCrawler(ctx, name, f.home, plan, f.fetching)
+	if err != nil {
+		return badInput(err.Error())
+	}
 	if err := f.crawl(ctx, crawler, remoteDesk{bus}, plan, nil, talk); err != nil {
 		return err
 	}

@@ -13,12 +13,15 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 
 	"github.com/textground/textground/dataset"
 	"github.com/textground/textground/store"
@@ -28,15 +31,29 @@ import (
 
 func wantClass(t *testing.T, what string, data []byte, want Class) {
 	t.Helper()
-	_, err := DefaultSettings().makePicture(data)
-	var failed *failure
-	got := Answered
-	if errors.As(err, &failed) {
-		got = failed.class
+	for _, codec := range codecs(t) {
+		_, err := DefaultSettings().makePicture(codec, data)
+		var failed *failure
+		got := Answered
+		if errors.As(err, &failed) {
+			got = failed.class
+		}
+		if got != want {
+			t.Errorf("%s with %s: %s (%v), want %s", what, codec.Name(), got, err, want)
+		}
 	}
-	if got != want {
-		t.Errorf("%s: %s (%v), want %s", what, got, err, want)
+}
+
+// codecs are Go's and, where the machine has it, libjpeg-turbo.
+func codecs(t *testing.T) []*Codec {
+	fast, err := OpenCodec("")
+	if err != nil {
+		t.Fatal(err)
 	}
+	if fast == nil {
+		return []*Codec{nil}
+	}
+	return []*Codec{nil, fast}
 }
 
 func TestBadInputRow1ABombAllocatesNothing(t *testing.T) {
@@ -61,14 +78,16 @@ func TestBadInputRow2DamagedJPEGs(t *testing.T) {
 	wantClass(t, "bad Huffman code", patched("\xff\xc4", 5, 0xff, 0xff, 0xff, 0xff), BadImage)
 	wantClass(t, "no components", patched("\xff\xc0", 9, 0), BadImage)
 	wantClass(t, "12 bits", patched("\xff\xc0", 4, 12), BadImage)
-	wantClass(t, "arithmetic coding", patched("\xff\xc0", 1, 0xc9), BadImage)
+	if _, err := DefaultSettings().makePicture(nil, patched("\xff\xc0", 1, 0xc9)); err == nil { // libjpeg-turbo reads it
+		t.Error("arithmetic coding")
+	}
 	cmyk, err := os.ReadFile("../testdata/images/cmyk.jpg")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := DefaultSettings()
 	s.MinSide = 1
-	if p, err := s.makePicture(cmyk); err != nil || p.width != 16 {
+	if p, err := s.makePicture(codecs(t)[0], cmyk); err != nil || p.width != 16 {
 		t.Errorf("CMYK: %v", err)
 	}
 	progressive, err := os.ReadFile("../testdata/images/progressive.jpg")
@@ -83,7 +102,7 @@ func TestBadInputRow3MetadataAndOddShapes(t *testing.T) {
 	good := testJPEG(image.Point{X: 64, Y: 48}, 2)
 	segment := append([]byte{0xff, 0xe1, 0xff, 0xff}, bytes.Repeat([]byte{0}, 0xfffd)...)
 	heavy := bytes.Join([][]byte{good[:2], bytes.Repeat(segment, 480), good[2:]}, nil)
-	p, err := DefaultSettings().makePicture(heavy)
+	p, err := DefaultSettings().makePicture(nil, heavy)
 	if err != nil || len(p.data) > 1<<16 {
 		t.Errorf("30 MB of metadata: %d bytes kept, %v", len(p.data), err)
 	}
@@ -91,7 +110,7 @@ func TestBadInputRow3MetadataAndOddShapes(t *testing.T) {
 	wantClass(t, "a strip", testJPEG(image.Point{X: 17, Y: 6000}, 0), BadSize)
 	var grey bytes.Buffer
 	jpeg.Encode(&grey, image.NewGray(image.Rect(0, 0, 700, 600)), nil)
-	if p, err := DefaultSettings().makePicture(grey.Bytes()); err != nil || p.width != 597 || p.height != 512 {
+	if p, err := DefaultSettings().makePicture(nil, grey.Bytes()); err != nil || p.width != 597 || p.height != 512 {
 		t.Errorf("grey: %d x %d, %v", p.width, p.height, err)
 	}
 }
@@ -268,7 +287,11 @@ func TestADeadResolverIsNoDeadLink(t *testing.T) {
 	plan := begin(t, home, []Row{{URL: "http://a.example/"}}, quick(1))
 	how.Lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, servfail }
 	desk, _ := NewDesk(t.Context(), home, plan, time.Now)
-	if err := NewCrawler(t.Context(), "a", home, plan, how).Run(t.Context(), desk); !errors.Is(err, ErrResolver) {
+	c, err := NewCrawler(t.Context(), "a", home, plan, how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Run(t.Context(), desk); !errors.Is(err, ErrResolver) {
 		t.Errorf("%v", err)
 	}
 	if sealed, _ := sealedParts(t.Context(), home, 0); len(sealed) != 0 {
@@ -345,15 +368,95 @@ func TestShrinkingKeepsColoursAndMeans(t *testing.T) {
 			}
 		}
 	}
-	for from := 2; from < 200; from += 7 {
-		for _, to := range triangle(from, from/2+1) {
-			sum := int32(0)
-			for _, w := range to.weights {
-				sum += w
+}
+
+func TestTapsSumToOneInsideTheLine(t *testing.T) {
+	for from := 1; from < 300; from += 7 {
+		for _, to := range []int{1, (from + 1) / 2, from} {
+			taps := triangle(from, to)
+			for i, first := range taps.first {
+				sum := 0
+				for _, w := range taps.weights[i*taps.width:][:taps.width] {
+					sum += int(w)
+				}
+				if sum != weightOne || first < 0 || int(first)+taps.width > from {
+					t.Fatalf("%d to %d: %+v", from, to, taps)
+				}
 			}
-			if sum != weightOne || to.first < 0 || to.first+len(to.weights) > from {
-				t.Fatalf("%d: %+v", from, to)
+		}
+	}
+}
+
+func TestVectorCodeComputesTheSameIntegers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		width, height := rapid.IntRange(1, 90).Draw(t, "width"), rapid.IntRange(1, 60).Draw(t, "height")
+		p := plane{rapid.SliceOfN(rapid.Uint8(), width*height, width*height).Draw(t, "pix"), width, width, height, 1}
+		across, down := triangle(width, rapid.IntRange(1, width).Draw(t, "across")), triangle(height, rapid.IntRange(1, height).Draw(t, "down"))
+		stride := len(across.first)
+		fast, slow := make([]uint8, stride*height), make([]uint8, stride*height)
+		p.narrow(fast, across)
+		p.narrowGo(slow, across)
+		if !bytes.Equal(fast, slow) {
+			t.Fatal("rows differ")
+		}
+		low, want := make([]uint8, stride*len(down.first)), make([]uint8, stride*len(down.first))
+		lower(low, slow, stride, down)
+		lowerGo(want, slow, stride, down)
+		if !bytes.Equal(low, want) {
+			t.Fatal("columns differ")
+		}
+	})
+}
+
+func TestBothCodecsMakeAlmostTheSamePicture(t *testing.T) {
+	s := DefaultSettings()
+	s.ShortSide = 100
+	for _, size := range []image.Point{{X: 480, Y: 420}, {X: 233, Y: 167}, {X: 1000, Y: 900}} {
+		soft := image.NewNRGBA(image.Rectangle{Max: size})
+		for i := range size.X * size.Y {
+			copy(soft.Pix[4*i:], []uint8{uint8(i % size.X * 255 / size.X), uint8(i / size.X * 255 / size.Y), uint8(i / size.X * i % size.X / 2000), 255})
+		}
+		var file bytes.Buffer
+		jpeg.Encode(&file, soft, nil)
+		smooth := file.Bytes()
+		var pictures []image.Image
+		for _, codec := range codecs(t) {
+			p, err := s.makePicture(codec, smooth)
+			if err != nil || min(p.width, p.height) != 100 || p.originalWidth != size.X {
+				t.Fatalf("%s: %+v, %v", codec.Name(), p, err)
 			}
+			pictures = append(pictures, must(jpeg.Decode(bytes.NewReader(p.data))))
+		}
+		sum, n := 0, 0
+		for y := range pictures[0].Bounds().Dy() {
+			for x := range pictures[0].Bounds().Dx() {
+				a, _, _, _ := pictures[0].At(x, y).RGBA()
+				b, _, _, _ := pictures[len(pictures)-1].At(x, y).RGBA()
+				sum, n = sum+max(int(a)-int(b), int(b)-int(a))>>8, n+1
+			}
+		}
+		if sum > 3*n {
+			t.Errorf("%v: %.1f apart on average", size, float64(sum)/float64(n))
+		}
+	}
+}
+
+func BenchmarkPicture(b *testing.B) {
+	fast, _ := OpenCodec("")
+	names, _ := filepath.Glob(os.Getenv("TEXTGROUND_PICTURES") + "/*.jpg")
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, codec := range []*Codec{nil, fast} {
+			b.Run(filepath.Base(name)+"/"+codec.Name(), func(b *testing.B) {
+				for b.Loop() {
+					if _, err := DefaultSettings().makePicture(codec, data); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
 		}
 	}
 }

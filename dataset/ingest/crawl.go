@@ -27,6 +27,7 @@ type Crawler struct {
 
 	home     store.Store
 	plan     *Plan
+	codec    *Codec
 	fetcher  *fetcher
 	decoders chan struct{}
 
@@ -39,12 +40,17 @@ type Crawler struct {
 // partsAtOnce lets the next part begin while the last URLs of one are still slow.
 const partsAtOnce = 2
 
-// NewCrawler returns an ingester for a plan in home. It works until life ends; call Run once.
-func NewCrawler(life context.Context, name string, home store.Store, plan *Plan, how Fetching) *Crawler {
-	c := &Crawler{Name: name, Room: partsAtOnce, Counts: &Counts{}, home: home, plan: plan,
+// NewCrawler returns an ingester for a plan in home, if this machine has the plan's codec. It works until life ends; call Run
+// once.
+func NewCrawler(life context.Context, name string, home store.Store, plan *Plan, how Fetching) (*Crawler, error) {
+	codec, err := OpenCodec(plan.Settings.JPEG)
+	if err != nil {
+		return nil, err
+	}
+	c := &Crawler{Name: name, Room: partsAtOnce, Counts: &Counts{}, home: home, plan: plan, codec: codec,
 		decoders: make(chan struct{}, runtime.GOMAXPROCS(0)), nudge: make(chan struct{}, 1), active: map[int]context.CancelFunc{}}
 	c.fetcher = newFetcher(life, plan.Settings, how, c.Counts)
-	return c
+	return c, nil
 }
 
 // leaderAway is how long an ingester works on without a leader.

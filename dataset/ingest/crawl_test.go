@@ -75,7 +75,7 @@ func crawlWith(t testing.TB, home store.Store, plan *Plan, ingesters int) *Count
 	g, ctx := errgroup.WithContext(t.Context())
 	var first *Counts
 	for i := range ingesters {
-		c := NewCrawler(ctx, fmt.Sprintf("i%d", i), home, plan, loopback())
+		c := newCrawler(t, ctx, fmt.Sprintf("i%d", i), home, plan)
 		if i == 0 {
 			first = c.Counts
 		}
@@ -85,6 +85,15 @@ func crawlWith(t testing.TB, home store.Store, plan *Plan, ingesters int) *Count
 		t.Fatal(err)
 	}
 	return first
+}
+
+func newCrawler(t testing.TB, ctx context.Context, name string, home store.Store, plan *Plan) *Crawler {
+	t.Helper()
+	c, err := NewCrawler(ctx, name, home, plan, loopback())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // contents returns the shards in a home by name, and the index.
@@ -243,7 +252,7 @@ func TestAStoppedIngestGoesOnWhereItWas(t *testing.T) {
 		plan, err := Begin(t.Context(), home, writeList(t, rows), 0, s, nil)
 		if err == nil {
 			desk, _ := NewDesk(t.Context(), home, plan, time.Now)
-			err = NewCrawler(t.Context(), "a", home, plan, loopback()).Run(t.Context(), desk)
+			err = newCrawler(t, t.Context(), "a", home, plan).Run(t.Context(), desk)
 		}
 		if !errors.Is(err, errStopped) {
 			t.Fatalf("after %d writes: %v", writes, err)
@@ -261,7 +270,7 @@ func TestALateCopyOfAPartIsDropped(t *testing.T) {
 	plan := begin(t, home, rows, quick(20))
 	crawlWith(t, home, plan, 1)
 	before := contents(t, home)
-	late := NewCrawler(t.Context(), "late", home, plan, loopback())
+	late := newCrawler(t, t.Context(), "late", home, plan)
 	defer late.fetcher.close()
 	outcomes := make([]outcome, len(rows)) // as if nothing had answered
 	for i, row := range rows {
@@ -285,7 +294,7 @@ func TestSealedShardsCanBeUsedWhileTheRestIsCrawled(t *testing.T) {
 	w, home := newWeb(t), store.NewMem()
 	rows, _ := w.rows(60)
 	plan := begin(t, home, rows, quick(20))
-	c := NewCrawler(t.Context(), "a", home, plan, loopback())
+	c := newCrawler(t, t.Context(), "a", home, plan)
 	defer c.fetcher.close()
 	if done, err := c.work(t.Context(), 1); !done || err != nil {
 		t.Fatal(err)
@@ -417,7 +426,7 @@ func TestAnIngesterStopsWhenItIsTold(t *testing.T) {
 	rows, _ := w.rows(10)
 	plan := begin(t, home, rows, quick(10))
 	ctx, cancel := context.WithCancel(t.Context())
-	c := NewCrawler(ctx, "a", home, plan, loopback())
+	c := newCrawler(t, ctx, "a", home, plan)
 	cancel()
 	if err := c.Run(ctx, deaf{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -437,7 +446,10 @@ func TestBodiesUnderWayStayWithinTheirMemory(t *testing.T) {
 	s.MaxBytes = int64(len(w.png))
 	how.MemoryBytes = 3 * s.MaxBytes
 	plan := begin(t, home, rows, s)
-	c := NewCrawler(t.Context(), "a", home, plan, how)
+	c, err := NewCrawler(t.Context(), "a", home, plan, how)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer c.fetcher.close()
 	var g errgroup.Group
 	for _, row := range rows {

@@ -77,7 +77,7 @@ func (c *Crawler) take(ctx context.Context, o *outcome, b body, row Row, key str
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	p, err := c.plan.Settings.makePicture(b.data)
+	p, err := c.plan.Settings.makePicture(c.codec, b.data)
 	if err != nil {
 		return err
 	}

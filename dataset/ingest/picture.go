@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"image/draw"
-	"image/jpeg"
 
 	"github.com/textground/textground/dataset"
 )
@@ -22,29 +21,35 @@ type picture struct {
 }
 
 // makePicture turns a body into a JPEG of at most ShortSide pixels on its shorter side. The error is a *failure.
-func (s Settings) makePicture(data []byte) (picture, error) {
+func (s Settings) makePicture(codec *Codec, data []byte) (picture, error) {
 	limits := dataset.DefaultDecodeLimits()
 	limits.MaxPixels = s.MaxPixels
-	decoded, err := limits.DecodePicture(data)
+	width, height, err := limits.Examine(data)
 	if err != nil {
 		return picture{}, &failure{class: classOfDecoding(err), err: err}
 	}
-	size := decoded.Bounds().Size()
-	p := picture{originalWidth: size.X, originalHeight: size.Y}
-	short, long := min(size.X, size.Y), max(size.X, size.Y)
+	short, long := min(width, height), max(width, height)
 	if short < s.MinSide || float64(long) > s.MaxAspect*float64(short) {
-		return picture{}, &failure{class: BadSize, err: fmt.Errorf("%d x %d pixels, wanted are sides of %d and at most %g to 1", size.X, size.Y, s.MinSide, s.MaxAspect)}
+		return picture{}, &failure{class: BadSize, err: fmt.Errorf("%d x %d pixels, wanted are sides of %d and at most %g to 1", width, height, s.MinSide, s.MaxAspect)}
 	}
-	p.width, p.height = s.fit(size.X, size.Y)
-	if isJPEG(data) && p.width == size.X && p.height == size.Y && !s.Reencode && len(data) <= keepBytes {
+	p := picture{originalWidth: width, originalHeight: height}
+	p.width, p.height = s.fit(width, height)
+	keep := isJPEG(data) && p.width == width && p.height == height && !s.Reencode && len(data) <= keepBytes
+	wanted := image.Point{X: p.width, Y: p.height}
+	if keep {
+		wanted = image.Point{} // only whether it can be decoded
+	}
+	decoded, err := codec.decode(limits, data, image.Point{X: width, Y: height}, wanted)
+	if err != nil {
+		return picture{}, &failure{class: classOfDecoding(err), err: err}
+	}
+	if keep {
 		p.data = data
 		return p, nil
 	}
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, shrink(decoded, p.width, p.height), &jpeg.Options{Quality: s.Quality}); err != nil {
+	if p.data, err = codec.encode(shrink(decoded, p.width, p.height), s.Quality); err != nil {
 		return picture{}, &failure{class: BadImage, err: fmt.Errorf("encoding it again: %w", err)}
 	}
-	p.data = b.Bytes()
 	return p, nil
 }
 

@@ -9,140 +9,106 @@ type plane struct {
 	width, height, channels int
 }
 
-// Weights are fixed-point numbers, so that every machine computes the same bits.
+// Weights are fixed-point numbers, so that every machine computes the same bits, with vector code or without.
 const (
 	weightBits = 14
 	weightOne  = 1 << weightBits
 	weightHalf = weightOne / 2
 )
 
-// tap says which stretch of a line an output value is made of, and how.
-type tap struct {
-	first   int
-	weights []int32 // of sum weightOne
+// tapBlock is how many taps vector code takes at once; numbers of taps are multiples of it where a line is long enough.
+const tapBlock = 4
+
+// taps say what the values of a shrunken line are made of: value i of the width values from first[i] on, with
+// weights[i*width:][:width], whose sum is weightOne. No stretch leaves the line.
+type taps struct {
+	width   int
+	first   []int32
+	weights []int16
 }
 
 // triangle returns the taps that shrink a line of from values to to: a triangle as wide as two output values, so that no
 // input value is stepped over. It does not enlarge.
-func triangle(from, to int) []tap {
+func triangle(from, to int) taps {
 	scale := float64(from) / float64(to)
-	taps := make([]tap, to)
-	for i := range taps {
+	width := min((int(math.Ceil(2*scale))+tapBlock-1)/tapBlock*tapBlock, from)
+	t := taps{width, make([]int32, to), make([]int16, to*width)}
+	for i := range to {
 		centre := (float64(i) + 0.5) * scale
-		first, last := max(0, int(centre-scale)), min(from-1, int(centre+scale))
+		first, last := max(0, int(math.Floor(centre-scale-0.5))+1), min(from-1, int(math.Ceil(centre+scale-0.5))-1)
 		raw := make([]float64, last-first+1)
 		sum := 0.0
 		for j := range raw {
 			raw[j] = max(0, 1-math.Abs(float64(first+j)+0.5-centre)/scale)
 			sum += raw[j]
 		}
-		taps[i] = tap{first, quantized(raw, sum)}
+		begin := min(first, from-width)
+		t.first[i] = int32(begin)
+		quantize(t.weights[i*width:][first-begin:], raw, sum)
 	}
-	return taps
+	return t
 }
 
-// quantized makes the weights whole numbers; what rounding leaves over goes to the largest.
-func quantized(raw []float64, sum float64) []int32 {
-	weights := make([]int32, len(raw))
-	left, largest := int32(weightOne), 0
+// quantize makes the weights whole numbers; what rounding leaves over goes to the largest.
+func quantize(into []int16, raw []float64, sum float64) {
+	left, largest := weightOne, 0
 	for j, w := range raw {
-		weights[j] = int32(math.Round(w / sum * weightOne))
-		left -= weights[j]
+		n := int(math.Round(w / sum * weightOne))
+		into[j] = int16(n)
+		left -= n
 		if raw[j] > raw[largest] {
 			largest = j
 		}
 	}
-	weights[largest] += left
-	return weights
+	into[largest] += int16(left)
 }
 
-// shrink returns p in a smaller size, line by line across and then down.
+// shrink returns p in a smaller size: rows first, then columns.
 func (p plane) shrink(width, height int) plane {
 	out := plane{make([]uint8, width*height*p.channels), width * p.channels, width, height, p.channels}
-	columns, rows := triangle(p.width, width), triangle(p.height, height)
-	narrow := newNarrowed(p, columns)
-	sums := make([]int32, out.stride)
-	for y, row := range rows {
-		for i := range sums {
-			sums[i] = weightHalf
-		}
-		for j, w := range row.weights {
-			addScaled(sums, narrow.row(row.first+j, row.first), w)
-		}
-		into := out.pix[y*out.stride : (y+1)*out.stride]
-		for i, v := range sums {
-			into[i] = uint8(v >> weightBits)
-		}
-	}
+	across, down := triangle(p.width, width), triangle(p.height, height)
+	narrow := make([]uint8, out.stride*p.height)
+	p.narrow(narrow, across)
+	lower(out.pix, narrow, out.stride, down)
 	return out
 }
 
-func addScaled(sums []int32, line []uint8, w int32) {
-	line = line[:len(sums)]
-	for i, v := range line {
-		sums[i] += w * int32(v)
-	}
-}
-
-// narrowed makes the rows of a plane narrower as they are asked for, and keeps those that are still needed.
-type narrowed struct {
-	from  plane
-	taps  []tap
-	kept  [][]uint8 // by row; nil before and after its time
-	spare [][]uint8
-	made  int
-	freed int
-}
-
-func newNarrowed(p plane, taps []tap) *narrowed {
-	return &narrowed{from: p, taps: taps, kept: make([][]uint8, p.height)}
-}
-
-// row returns row y. Rows before first are not asked for again.
-func (n *narrowed) row(y, first int) []uint8 {
-	for ; n.freed < first; n.freed++ {
-		if line := n.kept[n.freed]; line != nil {
-			n.spare, n.kept[n.freed] = append(n.spare, line), nil
-		}
-	}
-	for ; n.made <= y; n.made++ {
-		if n.made >= first {
-			n.kept[n.made] = n.line()
-			n.across(n.kept[n.made], n.from.pix[n.made*n.from.stride:])
-		}
-	}
-	return n.kept[y]
-}
-
-func (n *narrowed) line() []uint8 {
-	if last := len(n.spare) - 1; last >= 0 {
-		line := n.spare[last]
-		n.spare = n.spare[:last]
-		return line
-	}
-	return make([]uint8, len(n.taps)*n.from.channels)
-}
-
-func (n *narrowed) across(into, line []uint8) {
-	c := n.from.channels
-	if c == 1 {
-		for i, t := range n.taps {
-			sum := int32(weightHalf)
-			values := line[t.first:][:len(t.weights)]
-			for j, w := range t.weights {
-				sum += w * int32(values[j])
+// narrowGo writes the rows of p, made narrower, one after the other.
+func (p plane) narrowGo(into []uint8, across taps) {
+	c, n := p.channels, len(across.first)
+	for y := range p.height {
+		line, out := p.pix[y*p.stride:], into[y*n*c:][:n*c]
+		for i, first := range across.first {
+			weights := across.weights[i*across.width:][:across.width]
+			for channel := range c {
+				sum := int32(weightHalf)
+				for j, w := range weights {
+					if w != 0 {
+						sum += int32(w) * int32(line[(int(first)+j)*c+channel])
+					}
+				}
+				out[i*c+channel] = uint8(sum >> weightBits)
 			}
-			into[i] = uint8(sum >> weightBits)
 		}
-		return
 	}
-	for i, t := range n.taps {
-		for channel := range c {
-			sum := int32(weightHalf)
-			for j, w := range t.weights {
-				sum += w * int32(line[(t.first+j)*c+channel])
+}
+
+// lowerGo sums rows of stride bytes to fewer.
+func lowerGo(into, rows []uint8, stride int, down taps) {
+	sums := make([]int32, stride)
+	for y, first := range down.first {
+		for i := range sums {
+			sums[i] = weightHalf
+		}
+		for j, w := range down.weights[y*down.width:][:down.width] {
+			if w != 0 {
+				for i, v := range rows[(int(first)+j)*stride:][:stride] {
+					sums[i] += int32(w) * int32(v)
+				}
 			}
-			into[i*c+channel] = uint8(sum >> weightBits)
+		}
+		for i, v := range sums {
+			into[y*stride+i] = uint8(v >> weightBits)
 		}
 	}
 }

@@ -10,11 +10,12 @@ import (
 type Settings struct {
 	PerShard int `json:"per_shard"` // URLs to a shard
 
-	ShortSide    int  `json:"short_side"` // pixels; a picture whose shorter side is longer is made smaller, never larger
-	Quality      int  `json:"quality"`    // of JPEG
-	Reencode     bool `json:"reencode"`   // also JPEGs that need no resizing
-	CaptionBytes int  `json:"caption_bytes"`
-	Unique       bool `json:"unique"` // leave out exact duplicates
+	ShortSide    int    `json:"short_side"` // pixels; a picture whose shorter side is longer is made smaller, never larger
+	Quality      int    `json:"quality"`    // of JPEG
+	Reencode     bool   `json:"reencode"`   // also JPEGs that need no resizing
+	JPEG         string `json:"jpeg"`       // the name of the [Codec]
+	CaptionBytes int    `json:"caption_bytes"`
+	Unique       bool   `json:"unique"` // leave out exact duplicates
 
 	MaxBytes     int64         `json:"max_bytes"` // of a response's body
 	MaxPixels    int           `json:"max_pixels"`
@@ -33,7 +34,7 @@ type Settings struct {
 // DefaultSettings are img2dataset's keep_ratio at 512 pixels, and the manners that its users are asked for.
 func DefaultSettings() Settings {
 	return Settings{
-		PerShard: 1000, ShortSide: 512, Quality: 90, CaptionBytes: 4096,
+		PerShard: 1000, ShortSide: 512, Quality: 90, JPEG: "go", CaptionBytes: 4096,
 		MaxBytes: 32 << 20, MaxPixels: 50_000_000, MinSide: 16, MaxAspect: 20, MaxRedirects: 5,
 		Timeout: 20 * time.Second, Tries: 3, Backoff: time.Second,
 		Agent: "textground/1.0 (+https://github.com/textground/textground)",

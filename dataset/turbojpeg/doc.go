@@ -5,6 +5,6 @@
 // turbojpeg); nothing is needed to build, and a binary starts without it. A [Library] knows the digest of its file, because
 // another release may round differently: package dataset puts it into the name of the decoder, and so into a run's device class.
 //
-// Only package dataset calls it. It trusts nothing to the library but pixels: size, number of scans and colour model have been
+// Package dataset calls it, and dataset/ingest, which stays in a file's planes ([Planar]). It trusts nothing to the library but pixels: size, number of scans and colour model have been
 // judged before, and whatever the library so much as warns about is an error, for Go's decoder to judge.
 package turbojpeg
