@@ -134,7 +134,8 @@ func (e *evaluating) runBenchmark(c *cobra.Command, goal goal) error {
 		err = plainJSON(c.OutOrStdout()).Encode(report)
 	} else {
 		err = report.tell(c.OutOrStdout())
-		fmt.Fprintf(c.ErrOrStderr(), "card, result and worst images are in %s; next: textground eval --like %s --data %s\n", report.out, filepath.Join(report.out, "card.json"), e.benchmark.data)
+		fmt.Fprintf(c.ErrOrStderr(), "card, result and worst images are in %s; next: textground eval --like %s --data %s%s\n",
+			report.out, filepath.Join(report.out, "card.json"), e.benchmark.data, e.grounding.words())
 	}
 	if err == nil && !report.same {
 		err = &goalError{fmt.Sprintf("mIoU is %s %%; %s", percent(report.Card.MIoU), report.Repeats)}

@@ -41,6 +41,18 @@ func (f *groundingFlags) add(c *cobra.Command) {
 	flags.Float64Var(&f.clipMix, "clip-mix", 0, "share of CLIP's own patch scores in the masks, 0 to 1 (default: the run's)")
 }
 
+// words name the same weights on another command line.
+func (f *groundingFlags) words() string {
+	words := ""
+	if f.run != "" {
+		words += " --run " + f.run
+	}
+	if f.weights != "" {
+		words += " --weights " + f.weights
+	}
+	return words
+}
+
 // grounder is a segmenter with what it stands on.
 type grounder struct {
 	file      *proto.RunFile

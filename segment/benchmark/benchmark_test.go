@@ -47,7 +47,7 @@ func bench(t testing.TB, name string) (*Benchmark, *segment.Segmenter, *segment.
 		}
 	})
 	p := b.Protocol(config.Vision.Image, false)
-	p.ShortSide, p.Window, p.Stride, p.Templates = 64, 64, 32, p.Templates[:2] // quick
+	p.ShortSide, p.Window, p.Stride, p.Templates = 64, 64, 32, p.Templates[:1] // quick
 	if b.Background {
 		p.Threshold = 0.15 // of this CLIP: some pixels are background, some are not
 	}
@@ -60,13 +60,12 @@ func bench(t testing.TB, name string) (*Benchmark, *segment.Segmenter, *segment.
 }
 
 // naive computes mIoU pixel by pixel and class by class, from the label numbers in the files.
-func naive(t testing.TB, b *Benchmark, s *segment.Segmenter, classes *segment.Classes, images []mini) float64 {
+func naive(t testing.TB, name string, images []mini) float64 {
 	t.Helper()
-	count := map[string]int{"voc": 21, "context60": 60, "coco-object": 81, "voc20": 20, "context59": 59, "coco-stuff": 171, "cityscapes": 19, "ade20k": 150}[b.Name]
-	zeroIsNoClass := slices.Contains([]string{"voc20", "context59", "ade20k"}, b.Name)
+	count := map[string]int{"voc": 21, "context60": 60, "coco-object": 81, "voc20": 20, "context59": 59, "coco-stuff": 171, "cityscapes": 19, "ade20k": 150}[name]
+	zeroIsNoClass := slices.Contains([]string{"voc20", "context59", "ade20k"}, name)
 	both, either := make([]float64, count), make([]float64, count)
 	for _, m := range images {
-		found := must(s.Scores(classes, m.pixels))[0].Labels().Pix()
 		for i, truth := range m.labels {
 			if truth == 255 || zeroIsNoClass && truth == 0 {
 				continue
@@ -75,7 +74,7 @@ func naive(t testing.TB, b *Benchmark, s *segment.Segmenter, classes *segment.Cl
 				truth--
 			}
 			for class := range count {
-				isTrue, isFound := truth == class, int(found[i]) == class
+				isTrue, isFound := truth == class, int(m.found[i]) == class
 				if isTrue && isFound {
 					both[class]++
 				}
@@ -91,7 +90,7 @@ func naive(t testing.TB, b *Benchmark, s *segment.Segmenter, classes *segment.Cl
 			sum, present = sum+both[class]/either[class], present+1
 		}
 	}
-	if sum == 0 || count > 50 && present == float64(count) {
+	if sum < 1 || count > 50 && present == float64(count) {
 		t.Errorf("%v of %d classes occur, sum %v: the miniature shows little", present, count, sum)
 	}
 	return sum / present
@@ -101,16 +100,17 @@ func TestEachPublishedLayoutGivesTheMIoUOfAnIndependentComputation(t *testing.T)
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			b, s, classes := bench(t, name)
-			dir, images := miniature(t, name, 6)
-			want := naive(t, b, s, classes, images)
-			for _, at := range []string{dir, filepath.Join(dir, kinds[name].root)} {
-				set := must(b.Open(at))
-				told := 0
-				part := must(set.Evaluate(t.Context(), s, classes, func(done int) { told = done }))
-				result := set.Result(part, s.Protocol())
-				if have := *result.MIoU; math.Abs(have-want) > 1e-6 || result.Images != 6 || told != 6 {
-					t.Errorf("%s: mIoU %v of %d images, an independent one is %v", at, have, result.Images, want)
-				}
+			dir, images := miniature(t, name, 4, func(img *dataset.Image) []uint8 { return must(s.Scores(classes, img))[0].Labels().Pix() })
+			want := naive(t, name, images)
+			set := must(b.Open(filepath.Join(dir, kinds[name].root)))
+			if above := must(b.Open(dir)); !slices.Equal(above.Names, set.Names) || must(above.Digest(t.Context())) != must(set.Digest(t.Context())) {
+				t.Errorf("%v, from above %v", set.Names, above.Names)
+			}
+			told := 0
+			part := must(set.Evaluate(t.Context(), s, classes, func(done int) { told = done }))
+			result := set.Result(part, s.Protocol())
+			if have := *result.MIoU; math.Abs(have-want) > 1e-6 || result.Images != 4 || told != 4 {
+				t.Errorf("mIoU %v of %d images, an independent one is %v", have, result.Images, want)
 			}
 		})
 	}
@@ -118,7 +118,7 @@ func TestEachPublishedLayoutGivesTheMIoUOfAnIndependentComputation(t *testing.T)
 
 func TestAnyNumberOfSharesGivesTheSameCounts(t *testing.T) {
 	b, s, classes := bench(t, "voc")
-	dir, _ := miniature(t, "voc", 7)
+	dir, _ := miniature(t, "voc", 4, nil)
 	set := must(b.Open(dir))
 	whole := must(set.Evaluate(t.Context(), s, classes, nil))
 	for n := 2; n <= 3; n++ {
@@ -198,7 +198,7 @@ func TestWhatADataSetLacksIsNamedWithTheLayout(t *testing.T) {
 		{"cityscapes", "leftImg8bit/val/frankfurt", []string{"leftImg8bit/val: has no image"}},
 		{"ade20k", "", []string{"is no directory", "annotations/validation/NAME.png"}},
 	} {
-		dir, _ := miniature(t, test.name, 1)
+		dir, _ := miniature(t, test.name, 1, nil)
 		if err := os.RemoveAll(filepath.Join(dir, kinds[test.name].root, test.remove)); err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +227,7 @@ func wantSetError(t *testing.T, err error, wants ...string) {
 }
 
 func TestDamagedFilesAreNamed(t *testing.T) {
-	dir, images := miniature(t, "ade20k", 2)
+	dir, images := miniature(t, "ade20k", 2, nil)
 	set := must(must(Find("ade20k")).Open(dir))
 	m := images[1]
 	labels := filepath.Join(dir, "ADEChallengeData2016/annotations/validation", m.name+".png")
@@ -260,7 +260,7 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 }
 
 func TestTheDigestOfTheDataKnowsEveryByte(t *testing.T) {
-	dir, images := miniature(t, "voc", 3)
+	dir, images := miniature(t, "voc", 3, nil)
 	set := must(must(Find("voc")).Open(dir))
 	whole := must(set.Digest(t.Context()))
 	if again := must(set.First(99).Digest(t.Context())); again != whole {
@@ -303,7 +303,7 @@ func TestSplitFilesNameImages(t *testing.T) {
 			t.Errorf("%q: error %v", text, err)
 		}
 	}
-	dir, _ := miniature(t, "voc", 1)
+	dir, _ := miniature(t, "voc", 1, nil)
 	split := filepath.Join(dir, "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt")
 	put(t, split, []byte("\n\n"))
 	_, err := must(Find("voc")).Open(dir)

@@ -20,7 +20,8 @@ import (
 type mini struct {
 	name   string
 	pixels *dataset.Image
-	labels []int // as in the file
+	found  []uint8 // class of each pixel for whoever segments, where that is known
+	labels []int   // as in the file
 }
 
 // kind is how a published set stores things; the tests say it a second time, independently of layout.go.
@@ -28,23 +29,24 @@ type kind struct {
 	root, image, label, split string
 	palette, wide             bool // label maps have colours; have 16 bits
 	labels                    []int
+	first                     int // label of the first class
 	cities                    bool
 }
 
 var kinds = map[string]kind{
-	"voc":         {"VOCdevkit/VOC2012", "JPEGImages/%s.jpg", "SegmentationClass/%s.png", "ImageSets/Segmentation/val.txt", true, false, []int{0, 1, 15, 20, 255}, false},
-	"voc20":       {"VOCdevkit/VOC2012", "JPEGImages/%s.jpg", "SegmentationClass/%s.png", "ImageSets/Segmentation/val.txt", true, false, []int{0, 1, 15, 20, 255}, false},
-	"context60":   {"VOCdevkit/VOC2010", "JPEGImages/%s.jpg", "SegmentationClassContext/%s.png", "ImageSets/SegmentationContext/val.txt", false, false, []int{0, 3, 59}, false},
-	"context59":   {"VOCdevkit/VOC2010", "JPEGImages/%s.jpg", "SegmentationClassContext/%s.png", "ImageSets/SegmentationContext/val.txt", false, false, []int{0, 3, 59}, false},
-	"coco-object": {"coco_stuff164k", "images/val2017/%s.jpg", "annotations/val2017/%s_instanceTrainIds.png", "", false, false, []int{0, 1, 80, 44}, false},
-	"coco-stuff":  {"coco_stuff164k", "images/val2017/%s.jpg", "annotations/val2017/%s_labelTrainIds.png", "", false, true, []int{0, 90, 170, 255}, false},
-	"cityscapes":  {"cityscapes", "leftImg8bit/val/%s_leftImg8bit.png", "gtFine/val/%s_gtFine_labelTrainIds.png", "", false, false, []int{0, 11, 18, 255}, true},
-	"ade20k":      {"ADEChallengeData2016", "images/validation/%s.jpg", "annotations/validation/%s.png", "", false, false, []int{0, 1, 150, 77}, false},
+	"voc":         {"VOCdevkit/VOC2012", "JPEGImages/%s.jpg", "SegmentationClass/%s.png", "ImageSets/Segmentation/val.txt", true, false, []int{0, 1, 15, 20, 255}, 0, false},
+	"voc20":       {"VOCdevkit/VOC2012", "JPEGImages/%s.jpg", "SegmentationClass/%s.png", "ImageSets/Segmentation/val.txt", true, false, []int{0, 1, 15, 20, 255}, 1, false},
+	"context60":   {"VOCdevkit/VOC2010", "JPEGImages/%s.jpg", "SegmentationClassContext/%s.png", "ImageSets/SegmentationContext/val.txt", false, false, []int{0, 3, 59}, 0, false},
+	"context59":   {"VOCdevkit/VOC2010", "JPEGImages/%s.jpg", "SegmentationClassContext/%s.png", "ImageSets/SegmentationContext/val.txt", false, false, []int{0, 3, 59}, 1, false},
+	"coco-object": {"coco_stuff164k", "images/val2017/%s.jpg", "annotations/val2017/%s_instanceTrainIds.png", "", false, false, []int{0, 1, 80, 44}, 0, false},
+	"coco-stuff":  {"coco_stuff164k", "images/val2017/%s.jpg", "annotations/val2017/%s_labelTrainIds.png", "", false, true, []int{0, 90, 170, 255}, 0, false},
+	"cityscapes":  {"cityscapes", "leftImg8bit/val/%s_leftImg8bit.png", "gtFine/val/%s_gtFine_labelTrainIds.png", "", false, false, []int{0, 11, 18, 255}, 0, true},
+	"ade20k":      {"ADEChallengeData2016", "images/validation/%s.jpg", "annotations/validation/%s.png", "", false, false, []int{0, 1, 150, 77}, 1, false},
 }
 
 // miniature makes n random images with labels in the published layout of a benchmark. Besides, there are things that are
-// not of the split.
-func miniature(t testing.TB, name string, n int) (dir string, images []mini) {
+// not of the split. Where found tells what the segmenter finds, a third of the labels are that, so that some are right.
+func miniature(t testing.TB, name string, n int, found func(*dataset.Image) []uint8) (dir string, images []mini) {
 	t.Helper()
 	k, dir := kinds[name], t.TempDir()
 	chance := philox.NewKey(uint64(len(name)), philox.Test).Stream(0, 0, 0)
@@ -59,12 +61,18 @@ func miniature(t testing.TB, name string, n int) (dir string, images []mini) {
 		for p := range m.pixels.Pix {
 			m.pixels.Pix[p] = uint8(chance.Uint32())
 		}
+		file := encodeImage(t, m.pixels, filepath.Ext(k.image))
+		m.pixels = decoded(t, file)
 		for p := range width * height {
 			m.labels = append(m.labels, k.labels[(p/7+p/width/5+int(chance.Uint32()%2)+i)%len(k.labels)])
 		}
+		if found != nil {
+			m.found = found(m.pixels)
+			for p := 0; p < len(m.labels); p += 3 {
+				m.labels[p] = int(m.found[p]) + k.first
+			}
+		}
 		at := func(pattern string) string { return filepath.Join(dir, k.root, fmt.Sprintf(pattern, m.name)) }
-		file := encodeImage(t, m.pixels, filepath.Ext(k.image))
-		m.pixels = decoded(t, file)
 		put(t, at(k.image), file)
 		put(t, at(k.label), encodeLabels(t, k, width, m.labels))
 		images, split = append(images, m), append(split, m.name)
