@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/textground/textground/dataset/world"
+	"github.com/textground/textground/examples"
 	"github.com/textground/textground/segment/benchmark"
 )
 
@@ -128,6 +129,19 @@ func TestACardIsRepeatedOrRefused(t *testing.T) {
 	picture := filepath.Join(data, "VOC2012/JPEGImages/2007_000001.jpg")
 	putFile(t, picture, world.Draw(1, 1).JPEG())
 	refuse("other images or label maps", common...)
+}
+
+func TestTheBaselineOfACLIPAloneIsMeasuredAlone(t *testing.T) {
+	clip := filepath.Join(t.TempDir(), "clip.safetensors")
+	putFile(t, clip, examples.WorldCLIP)
+	args := []string{"eval", "--benchmark", "voc", "--data", vocOfTheWorld(t, 1), "--weights", clip, "--pamr=false", "--worst", "0", "--out", t.TempDir(), "--json"}
+	r := readReport(t, command(t, append(args, "--baseline", "maskclip")...))
+	if r.Card.Baseline != "maskclip" || r.Baseline != nil {
+		t.Errorf("%+v", r.Card)
+	}
+	if done := command(t, args...); done.code != exitBadInput {
+		t.Errorf("without a baseline: code %d, %v", done.code, done.err)
+	}
 }
 
 // otherGrounder is a grounder file with one value changed.

@@ -9,9 +9,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/textground/textground/checkpoint/safetensors"
 	"github.com/textground/textground/internal/dense"
 	"github.com/textground/textground/segment"
 	"github.com/textground/textground/segment/benchmark"
@@ -88,19 +91,38 @@ func (b *benchmarking) openModel(c *cobra.Command, e *evaluating, t *trial) erro
 			Model: modelName(a.config), Weights: origin, WeightsSHA256: weightsDigest(frozen, ground), Baseline: baseline}
 		t.subjects = append(t.subjects, subject{card, ground.Flat(tcl.Trainables(a.config))})
 	}
-	if t.like == nil || t.like.Baseline == "" {
+	alone, err := e.grounding.clipAlone(a.config)
+	if err != nil {
+		return err
+	}
+	onlyBaseline := t.like != nil && t.like.Baseline == maskclip || alone && e.baseline == maskclip
+	if !onlyBaseline {
 		ground, origin, err := e.grounding.trained(c.Context(), record, a)
 		if err != nil {
 			return err
 		}
 		add("", origin, ground)
 	}
-	if e.baseline == maskclip || len(t.subjects) == 0 {
+	if onlyBaseline || e.baseline == maskclip {
 		add(maskclip, "maskclip: the untrained grounder", a.initialGrounder())
 	}
 	device, threads := b.ownDevice(&e.grounding)
 	t.grounder, err = newGrounder(a, a.initialGrounder(), t.subjects[0].card.Weights, device, threads, protocol)
 	return err
+}
+
+// clipAlone tells whether the file of --weights is a CLIP without a grounder, of which the baseline alone can be measured.
+func (f *groundingFlags) clipAlone(config tcl.Config) (bool, error) {
+	if f.weights == "" {
+		return false, nil
+	}
+	parsed, err := readTensors(f.weights)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(parsed.Tensors, func(t safetensors.Tensor) bool {
+		return slices.ContainsFunc(tcl.Trainables(config), func(p tcl.Parameter) bool { return strings.HasSuffix(t.Name, p.Name) })
+	}), nil
 }
 
 // fillCards notes what data and device the numbers belong to, and refuses what is not the card's. A share takes the word of
