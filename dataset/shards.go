@@ -85,6 +85,7 @@ func PackShard(name string, samples []Sample) ([]byte, Shard, error) {
 // packShard returns the tar file of samples.
 func packShard(name string, samples []Sample) ([]byte, error) {
 	var b bytes.Buffer
+	b.Grow(roomFor(samples))
 	w := tar.NewWriter(&b)
 	for _, s := range samples {
 		if reason := badName(s.Key); reason != "" || strings.ContainsAny(s.Key, "./") || s.Key == "" {
@@ -111,6 +112,16 @@ func packShard(name string, samples []Sample) ([]byte, error) {
 		return nil, fmt.Errorf("closing shard %s: %w", name, err)
 	}
 	return b.Bytes(), nil
+}
+
+// roomFor is about what a shard of samples takes: each entry has a header and ends with a block.
+func roomFor(samples []Sample) int {
+	const entries, overhead = 4, 1024
+	sum := overhead
+	for _, s := range samples {
+		sum += len(s.Image) + len(s.Caption) + len(s.Info) + len(s.Mask) + entries*overhead
+	}
+	return sum
 }
 
 const (

@@ -32,7 +32,7 @@ import (
 func wantClass(t *testing.T, what string, data []byte, want Class) {
 	t.Helper()
 	for _, codec := range codecs(t) {
-		_, err := DefaultSettings().makePicture(codec, data)
+		_, err := DefaultSettings().makePicture(codec, data, &scratch{})
 		var failed *failure
 		got := Answered
 		if errors.As(err, &failed) {
@@ -78,7 +78,7 @@ func TestBadInputRow2DamagedJPEGs(t *testing.T) {
 	wantClass(t, "bad Huffman code", patched("\xff\xc4", 5, 0xff, 0xff, 0xff, 0xff), BadImage)
 	wantClass(t, "no components", patched("\xff\xc0", 9, 0), BadImage)
 	wantClass(t, "12 bits", patched("\xff\xc0", 4, 12), BadImage)
-	if _, err := DefaultSettings().makePicture(nil, patched("\xff\xc0", 1, 0xc9)); err == nil { // libjpeg-turbo reads it
+	if _, err := DefaultSettings().makePicture(nil, patched("\xff\xc0", 1, 0xc9), &scratch{}); err == nil { // libjpeg-turbo reads it
 		t.Error("arithmetic coding")
 	}
 	cmyk, err := os.ReadFile("../testdata/images/cmyk.jpg")
@@ -87,7 +87,7 @@ func TestBadInputRow2DamagedJPEGs(t *testing.T) {
 	}
 	s := DefaultSettings()
 	s.MinSide = 1
-	if p, err := s.makePicture(codecs(t)[0], cmyk); err != nil || p.width != 16 {
+	if p, err := s.makePicture(codecs(t)[0], cmyk, &scratch{}); err != nil || p.width != 16 {
 		t.Errorf("CMYK: %v", err)
 	}
 	progressive, err := os.ReadFile("../testdata/images/progressive.jpg")
@@ -102,7 +102,7 @@ func TestBadInputRow3MetadataAndOddShapes(t *testing.T) {
 	good := testJPEG(image.Point{X: 64, Y: 48}, 2)
 	segment := append([]byte{0xff, 0xe1, 0xff, 0xff}, bytes.Repeat([]byte{0}, 0xfffd)...)
 	heavy := bytes.Join([][]byte{good[:2], bytes.Repeat(segment, 480), good[2:]}, nil)
-	p, err := DefaultSettings().makePicture(nil, heavy)
+	p, err := DefaultSettings().makePicture(nil, heavy, &scratch{})
 	if err != nil || len(p.data) > 1<<16 {
 		t.Errorf("30 MB of metadata: %d bytes kept, %v", len(p.data), err)
 	}
@@ -110,7 +110,7 @@ func TestBadInputRow3MetadataAndOddShapes(t *testing.T) {
 	wantClass(t, "a strip", testJPEG(image.Point{X: 17, Y: 6000}, 0), BadSize)
 	var grey bytes.Buffer
 	jpeg.Encode(&grey, image.NewGray(image.Rect(0, 0, 700, 600)), nil)
-	if p, err := DefaultSettings().makePicture(nil, grey.Bytes()); err != nil || p.width != 597 || p.height != 512 {
+	if p, err := DefaultSettings().makePicture(nil, grey.Bytes(), &scratch{}); err != nil || p.width != 597 || p.height != 512 {
 		t.Errorf("grey: %d x %d, %v", p.width, p.height, err)
 	}
 }
@@ -357,7 +357,7 @@ func TestShrinkingKeepsColoursAndMeans(t *testing.T) {
 	var file bytes.Buffer
 	jpeg.Encode(&file, flat, &jpeg.Options{Quality: 95})
 	for name, picture := range map[string]image.Image{"planes": must(jpeg.Decode(&file)), "pixels": flat} {
-		small := shrink(picture, 658, 512)
+		small := shrink(picture, 658, 512, &scratch{})
 		if small.Bounds().Size() != (image.Point{X: 658, Y: 512}) {
 			t.Fatalf("%s: %v", name, small.Bounds())
 		}
@@ -421,7 +421,7 @@ func TestBothCodecsMakeAlmostTheSamePicture(t *testing.T) {
 		smooth := file.Bytes()
 		var pictures []image.Image
 		for _, codec := range codecs(t) {
-			p, err := s.makePicture(codec, smooth)
+			p, err := s.makePicture(codec, smooth, &scratch{})
 			if err != nil || min(p.width, p.height) != 100 || p.originalWidth != size.X {
 				t.Fatalf("%s: %+v, %v", codec.Name(), p, err)
 			}
@@ -452,7 +452,7 @@ func BenchmarkPicture(b *testing.B) {
 		for _, codec := range []*Codec{nil, fast} {
 			b.Run(filepath.Base(name)+"/"+codec.Name(), func(b *testing.B) {
 				for b.Loop() {
-					if _, err := DefaultSettings().makePicture(codec, data); err != nil {
+					if _, err := DefaultSettings().makePicture(codec, data, &scratch{}); err != nil {
 						b.Fatal(err)
 					}
 				}

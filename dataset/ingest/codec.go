@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"image/color"
 	"image/jpeg"
 
 	"github.com/textground/textground/dataset"
@@ -44,26 +45,51 @@ func (c *Codec) Name() string {
 
 // decode returns a picture that may be up to eight times smaller than its file, as long as neither side becomes shorter than
 // wanted. What libjpeg-turbo cannot do, or only with a warning, is Go's to judge.
-func (c *Codec) decode(l dataset.DecodeLimits, data []byte, size, wanted image.Point) (image.Image, error) {
+func (c *Codec) decode(l dataset.DecodeLimits, data []byte, size, wanted image.Point, room *turbojpeg.Room) (image.Image, error) {
 	if c != nil && isJPEG(data) {
 		reduce := 8
 		for reduce > 1 && (size.X/reduce < wanted.X || size.Y/reduce < wanted.Y) {
 			reduce /= 2
 		}
-		if picture, err := c.planar.Read(data, reduce); err == nil {
+		if picture, err := c.planar.Read(data, reduce, room); err == nil {
 			return picture, nil
 		}
 	}
 	return l.DecodePicture(data)
 }
 
-func (c *Codec) encode(picture image.Image, quality int) ([]byte, error) {
+func (c *Codec) encode(picture image.Image, quality int, room *turbojpeg.Room) ([]byte, error) {
 	if c != nil {
-		if data, err := c.planar.Write(picture, quality); err == nil {
+		if rgba, is := picture.(*image.RGBA); is {
+			picture = inPlanes(rgba)
+		}
+		if data, err := c.planar.Write(picture, quality, room); err == nil {
 			return data, nil
 		}
 	}
 	var b bytes.Buffer
 	err := jpeg.Encode(&b, picture, &jpeg.Options{Quality: quality})
 	return b.Bytes(), err
+}
+
+// inPlanes converts opaque pixels to brightness and, averaged over two by two pixels, colour.
+func inPlanes(from *image.RGBA) *image.YCbCr {
+	width, height := from.Rect.Dx(), from.Rect.Dy()
+	out := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
+	for y := 0; y < height; y += 2 {
+		for x := 0; x < width; x += 2 {
+			var r, g, b, n int
+			for _, at := range [4]image.Point{{X: x, Y: y}, {X: x + 1, Y: y}, {X: x, Y: y + 1}, {X: x + 1, Y: y + 1}} {
+				if at.X >= width || at.Y >= height {
+					continue
+				}
+				p := from.Pix[at.Y*from.Stride+4*at.X:][:3]
+				out.Y[at.Y*out.YStride+at.X], _, _ = color.RGBToYCbCr(p[0], p[1], p[2])
+				r, g, b, n = r+int(p[0]), g+int(p[1]), b+int(p[2]), n+1
+			}
+			place := y/2*out.CStride + x/2
+			_, out.Cb[place], out.Cr[place] = color.RGBToYCbCr(uint8((r+n/2)/n), uint8((g+n/2)/n), uint8((b+n/2)/n))
+		}
+	}
+	return out
 }

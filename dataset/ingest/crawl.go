@@ -29,7 +29,7 @@ type Crawler struct {
 	plan     *Plan
 	codec    *Codec
 	fetcher  *fetcher
-	decoders chan struct{}
+	decoders chan *scratch // one for each core
 
 	mu     sync.Mutex
 	sealed []int // not yet reported
@@ -48,7 +48,10 @@ func NewCrawler(life context.Context, name string, home store.Store, plan *Plan,
 		return nil, err
 	}
 	c := &Crawler{Name: name, Room: partsAtOnce, Counts: &Counts{}, home: home, plan: plan, codec: codec,
-		decoders: make(chan struct{}, runtime.GOMAXPROCS(0)), nudge: make(chan struct{}, 1), active: map[int]context.CancelFunc{}}
+		decoders: make(chan *scratch, runtime.GOMAXPROCS(0)), nudge: make(chan struct{}, 1), active: map[int]context.CancelFunc{}}
+	for range cap(c.decoders) {
+		c.decoders <- &scratch{}
+	}
 	c.fetcher = newFetcher(life, plan.Settings, how, c.Counts)
 	return c, nil
 }

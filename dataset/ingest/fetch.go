@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -299,7 +300,9 @@ func (f *fetcher) read(parent context.Context, r *http.Response, clock *time.Tim
 		clock.Reset(f.settings.Timeout)
 	}
 	release := func() { f.memory.Release(reserved) }
-	data, err := io.ReadAll(io.LimitReader(r.Body, f.settings.MaxBytes+1))
+	b := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead)) // no growing where the length is known
+	_, err := b.ReadFrom(io.LimitReader(r.Body, f.settings.MaxBytes+1))
+	data := b.Bytes()
 	f.counts.Bytes.Add(int64(len(data)))
 	if err == nil && int64(len(data)) > f.settings.MaxBytes {
 		err = &failure{TooLarge, r.StatusCode, fmt.Errorf("more than %d bytes", f.settings.MaxBytes)}

@@ -71,13 +71,14 @@ func (c *Crawler) crawlRow(ctx context.Context, row Row, key string) (outcome, e
 func (c *Crawler) take(ctx context.Context, o *outcome, b body, row Row, key string) error {
 	digest := sha256.Sum256(b.data)
 	o.entry.Status, o.entry.Bytes, o.entry.SHA256 = b.status, len(b.data), hex.EncodeToString(digest[:])
+	var room *scratch
 	select {
-	case c.decoders <- struct{}{}:
-		defer func() { <-c.decoders }()
+	case room = <-c.decoders:
+		defer func() { c.decoders <- room }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	p, err := c.plan.Settings.makePicture(c.codec, b.data)
+	p, err := c.plan.Settings.makePicture(c.codec, b.data, room)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type picture struct {
 }
 
 // makePicture turns a body into a JPEG of at most ShortSide pixels on its shorter side. The error is a *failure.
-func (s Settings) makePicture(codec *Codec, data []byte) (picture, error) {
+func (s Settings) makePicture(codec *Codec, data []byte, room *scratch) (picture, error) {
 	limits := dataset.DefaultDecodeLimits()
 	limits.MaxPixels = s.MaxPixels
 	width, height, err := limits.Examine(data)
@@ -39,7 +39,7 @@ func (s Settings) makePicture(codec *Codec, data []byte) (picture, error) {
 	if keep {
 		wanted = image.Point{} // only whether it can be decoded
 	}
-	decoded, err := codec.decode(limits, data, image.Point{X: width, Y: height}, wanted)
+	decoded, err := codec.decode(limits, data, image.Point{X: width, Y: height}, wanted, &room.Room)
 	if err != nil {
 		return picture{}, &failure{class: classOfDecoding(err), err: err}
 	}
@@ -47,7 +47,7 @@ func (s Settings) makePicture(codec *Codec, data []byte) (picture, error) {
 		p.data = data
 		return p, nil
 	}
-	if p.data, err = codec.encode(shrink(decoded, p.width, p.height), s.Quality); err != nil {
+	if p.data, err = codec.encode(shrink(decoded, p.width, p.height, room), s.Quality, &room.Room); err != nil {
 		return picture{}, &failure{class: BadImage, err: fmt.Errorf("encoding it again: %w", err)}
 	}
 	return p, nil
@@ -82,28 +82,28 @@ func (s Settings) fit(width, height int) (int, int) {
 
 // shrink brings a picture to its final size, without alpha: what is transparent becomes white. JPEG's own planes are shrunk
 // as they are.
-func shrink(from image.Image, width, height int) image.Image {
+func shrink(from image.Image, width, height int, room *scratch) image.Image {
 	switch p := from.(type) {
 	case *image.Gray:
 		size := p.Bounds().Size()
 		if size == (image.Point{X: width, Y: height}) {
 			return p
 		}
-		grey := plane{p.Pix, p.Stride, size.X, size.Y, 1}.shrink(width, height)
+		grey := plane{p.Pix, p.Stride, size.X, size.Y, 1}.shrink(width, height, room)
 		return &image.Gray{Pix: grey.pix, Stride: grey.stride, Rect: image.Rect(0, 0, width, height)}
 	case *image.YCbCr:
-		return shrinkYCbCr(p, width, height)
+		return shrinkYCbCr(p, width, height, room)
 	}
 	flat := onWhite(from)
 	if size := flat.Bounds().Size(); size == (image.Point{X: width, Y: height}) {
 		return flat
 	}
-	small := plane{flat.Pix, flat.Stride, flat.Rect.Dx(), flat.Rect.Dy(), 4}.shrink(width, height)
+	small := plane{flat.Pix, flat.Stride, flat.Rect.Dx(), flat.Rect.Dy(), 4}.shrink(width, height, room)
 	return &image.RGBA{Pix: small.pix, Stride: small.stride, Rect: image.Rect(0, 0, width, height)}
 }
 
 // shrinkYCbCr shrinks brightness to the final size and colour to half of it, which is what the encoder keeps of colour.
-func shrinkYCbCr(p *image.YCbCr, width, height int) image.Image {
+func shrinkYCbCr(p *image.YCbCr, width, height int, room *scratch) image.Image {
 	size := p.Bounds().Size()
 	if size == (image.Point{X: width, Y: height}) {
 		return p
@@ -112,12 +112,12 @@ func shrinkYCbCr(p *image.YCbCr, width, height int) image.Image {
 	out := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
 	toX, toY := (width+1)/2, (height+1)/2
 	if chroma.X < toX || chroma.Y < toY { // colour so coarse would be enlarged
-		return shrink(onWhite(p), width, height)
+		return shrink(onWhite(p), width, height, room)
 	}
-	out.Y = plane{p.Y, p.YStride, size.X, size.Y, 1}.shrink(width, height).pix
+	out.Y = plane{p.Y, p.YStride, size.X, size.Y, 1}.shrink(width, height, room).pix
 	out.YStride = width
-	out.Cb = plane{p.Cb, p.CStride, chroma.X, chroma.Y, 1}.shrink(toX, toY).pix
-	out.Cr = plane{p.Cr, p.CStride, chroma.X, chroma.Y, 1}.shrink(toX, toY).pix
+	out.Cb = plane{p.Cb, p.CStride, chroma.X, chroma.Y, 1}.shrink(toX, toY, room).pix
+	out.Cr = plane{p.Cr, p.CStride, chroma.X, chroma.Y, 1}.shrink(toX, toY, room).pix
 	out.CStride = toX
 	return out
 }

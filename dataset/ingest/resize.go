@@ -1,6 +1,10 @@
 package ingest
 
-import "math"
+import (
+	"math"
+
+	"github.com/textground/textground/dataset/turbojpeg"
+)
 
 // plane is one or more interleaved 8-bit channels.
 type plane struct {
@@ -63,11 +67,20 @@ func quantize(into []int16, raw []float64, sum float64) {
 	into[largest] += int16(left)
 }
 
+// scratch is memory that one picture after the other uses.
+type scratch struct {
+	turbojpeg.Room
+	narrow []uint8
+}
+
 // shrink returns p in a smaller size: rows first, then columns.
-func (p plane) shrink(width, height int) plane {
+func (p plane) shrink(width, height int, room *scratch) plane {
 	out := plane{make([]uint8, width*height*p.channels), width * p.channels, width, height, p.channels}
 	across, down := triangle(p.width, width), triangle(p.height, height)
-	narrow := make([]uint8, out.stride*p.height)
+	if cap(room.narrow) < out.stride*p.height {
+		room.narrow = make([]uint8, out.stride*p.height)
+	}
+	narrow := room.narrow[:out.stride*p.height]
 	p.narrow(narrow, across)
 	lower(out.pix, narrow, out.stride, down)
 	return out

@@ -112,18 +112,28 @@ const (
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
+// Room is memory that one goroutine uses again and again: what [Planar.Read] returns lies in it until the next Read.
+type Room struct{ planes, file []uint8 }
+
+func sized(b *[]uint8, n int) []uint8 {
+	if cap(*b) < n {
+		*b = make([]uint8, n)
+	}
+	return (*b)[:n]
+}
+
 // newPlanes makes room for a picture: whole blocks of it, of which the picture is the upper left.
-func newPlanes(s sampling, width, height int) *image.YCbCr {
+func newPlanes(s sampling, width, height int, room *Room) *image.YCbCr {
 	wide, high := roundUp(width, s.x), roundUp(height, s.y)
 	colours := wide / s.x * (high / s.y)
-	pix := make([]uint8, wide*high+2*colours)
+	pix := sized(&room.planes, wide*high+2*colours)
 	return &image.YCbCr{Y: pix[:wide*high], Cb: pix[wide*high:][:colours], Cr: pix[wide*high+colours:], YStride: wide, CStride: wide / s.x,
 		SubsampleRatio: s.ratio, Rect: image.Rect(0, 0, width, height)}
 }
 
 // Read returns a JPEG's planes as an *image.YCbCr, or an *image.Gray for a file of one, its sides divided by reduce (1, 2, 4
 // or 8) and rounded up. Callers have bounded the size that the file claims. Whatever the library warns about is an error.
-func (p *Planar) Read(data []byte, reduce int) (image.Image, error) {
+func (p *Planar) Read(data []byte, reduce int, room *Room) (image.Image, error) {
 	if len(data) == 0 {
 		return nil, errors.New("libjpeg-turbo: no data")
 	}
@@ -139,7 +149,7 @@ func (p *Planar) Read(data []byte, reduce int) (image.Image, error) {
 	}
 	width, height := (int(w)+reduce-1)/reduce, (int(ht)+reduce-1)/reduce
 	if number == grey && model == modelGrey {
-		out := image.NewGray(image.Rect(0, 0, width, height))
+		out := &image.Gray{Pix: sized(&room.planes, width*height), Stride: width, Rect: image.Rect(0, 0, width, height)}
 		if C.planar_read(p.calls, h, source, n, pointer(out.Pix), nil, nil, C.int(width), C.int(height), C.int(out.Stride), 0) != 0 {
 			return nil, p.failure(h)
 		}
@@ -147,7 +157,7 @@ func (p *Planar) Read(data []byte, reduce int) (image.Image, error) {
 	}
 	for _, s := range samplings {
 		if s.number == number && model == modelYCbCr {
-			out := newPlanes(s, width, height)
+			out := newPlanes(s, width, height, room)
 			if C.planar_read(p.calls, h, source, n, pointer(out.Y), pointer(out.Cb), pointer(out.Cr), C.int(width), C.int(height), C.int(out.YStride), C.int(out.CStride)) != 0 {
 				return nil, p.failure(h)
 			}
@@ -158,15 +168,15 @@ func (p *Planar) Read(data []byte, reduce int) (image.Image, error) {
 }
 
 // Write returns the JPEG of an *image.Gray or of an *image.YCbCr that begins at (0, 0).
-func (p *Planar) Write(from image.Image, quality int) ([]byte, error) {
+func (p *Planar) Write(from image.Image, quality int, room *Room) ([]byte, error) {
 	switch picture := from.(type) {
 	case *image.Gray:
-		return p.write(picture.Pix, nil, nil, picture.Rect, picture.Stride, 0, grey, quality)
+		return p.write(picture.Pix, nil, nil, picture.Rect, picture.Stride, 0, grey, quality, room)
 	case *image.YCbCr:
 		for _, s := range samplings {
 			if s.ratio == picture.SubsampleRatio {
 				whole := wholeBlocks(picture, s)
-				return p.write(whole.Y, whole.Cb, whole.Cr, whole.Rect, whole.YStride, whole.CStride, s.number, quality)
+				return p.write(whole.Y, whole.Cb, whole.Cr, whole.Rect, whole.YStride, whole.CStride, s.number, quality, room)
 			}
 		}
 	}
@@ -192,7 +202,7 @@ func wholeBlocks(from *image.YCbCr, s sampling) *image.YCbCr {
 	return &out
 }
 
-func (p *Planar) write(y, cb, cr []uint8, size image.Rectangle, yStride, cStride int, number C.int, quality int) ([]byte, error) {
+func (p *Planar) write(y, cb, cr []uint8, size image.Rectangle, yStride, cStride int, number C.int, quality int, room *Room) ([]byte, error) {
 	h := C.planar_begin(p.calls, 1)
 	if h == nil {
 		return nil, errors.New("libjpeg-turbo: no memory")
@@ -200,7 +210,7 @@ func (p *Planar) write(y, cb, cr []uint8, size image.Rectangle, yStride, cStride
 	defer C.planar_end(p.calls, h)
 	width, height := C.int(size.Dx()), C.int(size.Dy())
 	n := C.planar_room(p.calls, width, height, number)
-	out := make([]byte, n)
+	out := sized(&room.file, int(n))
 	if C.planar_write(p.calls, h, pointer(y), pointer(cb), pointer(cr), width, height, C.int(yStride), C.int(cStride), number, pointer(out), &n, C.int(quality)) != 0 {
 		return nil, p.failure(h)
 	}

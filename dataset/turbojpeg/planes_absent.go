@@ -7,6 +7,9 @@ import "image"
 // Planar reads and writes the planes of JPEGs, which this build cannot do.
 type Planar struct{}
 
+// Room is memory for reading and writing.
+type Room struct{}
+
 // OpenPlanar always fails, as Open does.
 func OpenPlanar() (*Planar, error) {
 	_, err := Open()
@@ -17,7 +20,7 @@ func OpenPlanar() (*Planar, error) {
 func (*Planar) Digest() string { panic("turbojpeg: no library") }
 
 // Read is never called, as there is no Planar.
-func (*Planar) Read([]byte, int) (image.Image, error) { panic("turbojpeg: no library") }
+func (*Planar) Read([]byte, int, *Room) (image.Image, error) { panic("turbojpeg: no library") }
 
 // Write is never called, as there is no Planar.
-func (*Planar) Write(image.Image, int) ([]byte, error) { panic("turbojpeg: no library") }
+func (*Planar) Write(image.Image, int, *Room) ([]byte, error) { panic("turbojpeg: no library") }

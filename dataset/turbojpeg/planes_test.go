@@ -47,7 +47,7 @@ func TestPlanesAreThoseOfGosDecoder(t *testing.T) {
 	for _, ratio := range []image.YCbCrSubsampleRatio{image.YCbCrSubsampleRatio444, image.YCbCrSubsampleRatio422, image.YCbCrSubsampleRatio420, image.YCbCrSubsampleRatio440} {
 		for _, size := range []image.Point{{X: 64, Y: 48}, {X: 67, Y: 51}, {X: 1, Y: 1}, {X: 500, Y: 333}} {
 			from := drawn(size.X, size.Y, ratio)
-			file, err := p.Write(from, 95)
+			file, err := p.Write(from, 95, &Room{})
 			if err != nil {
 				t.Fatal(ratio, size, err)
 			}
@@ -59,7 +59,7 @@ func TestPlanesAreThoseOfGosDecoder(t *testing.T) {
 				t.Errorf("%v %v: written %d apart", ratio, size, d)
 			}
 			for _, reduce := range []int{1, 2, 4, 8} {
-				got, err := p.Read(file, reduce)
+				got, err := p.Read(file, reduce, &Room{})
 				if err != nil || got.Bounds().Dx() != (size.X+reduce-1)/reduce {
 					t.Fatal(ratio, size, reduce, err)
 				}
@@ -73,12 +73,12 @@ func TestPlanesAreThoseOfGosDecoder(t *testing.T) {
 
 func TestWhatWarnsIsAnError(t *testing.T) {
 	p := openPlanar(t)
-	file, err := p.Write(drawn(200, 200, image.YCbCrSubsampleRatio420), 90)
+	file, err := p.Write(drawn(200, 200, image.YCbCrSubsampleRatio420), 90, &Room{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, reduce := range []int{1, 8} {
-		if _, err := p.Read(file[:len(file)/2], reduce); err == nil {
+		if _, err := p.Read(file[:len(file)/2], reduce, &Room{}); err == nil {
 			t.Errorf("half a file, by %d", reduce)
 		}
 	}
@@ -86,17 +86,17 @@ func TestWhatWarnsIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Read(cmyk, 1); err == nil {
+	if _, err := p.Read(cmyk, 1, &Room{}); err == nil {
 		t.Error("four colours")
 	}
-	if _, err := p.Read(nil, 1); err == nil {
+	if _, err := p.Read(nil, 1, &Room{}); err == nil {
 		t.Error("nothing")
 	}
 }
 
 func FuzzPlanes(f *testing.F) {
 	p := openPlanar(f)
-	file, err := p.Write(drawn(20, 20, image.YCbCrSubsampleRatio420), 90)
+	file, err := p.Write(drawn(20, 20, image.YCbCrSubsampleRatio420), 90, &Room{})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -105,8 +105,8 @@ func FuzzPlanes(f *testing.F) {
 		if c, err := jpeg.DecodeConfig(bytes.NewReader(data)); err != nil || c.Width*c.Height > 1<<20 {
 			return // callers have looked at the size
 		}
-		if img, err := p.Read(data, 1<<(reduce%4)); err == nil {
-			if _, err := p.Write(img, 80); err != nil {
+		if img, err := p.Read(data, 1<<(reduce%4), &Room{}); err == nil {
+			if _, err := p.Write(img, 80, &Room{}); err != nil {
 				t.Error(err)
 			}
 		}
