@@ -55,6 +55,8 @@ func (b *benchmarking) check(c *cobra.Command) error {
 	switch {
 	case b.data == "":
 		return badInput("--data is missing; name the directory of the data set")
+	case b.share != "" && b.like == "":
+		return badInput("--share belongs to --like: it is for processes that eval starts itself")
 	case given("limit") && b.limit < 1, b.processes < 1, b.worst < 0:
 		return badInput(fmt.Sprintf("--limit %d, --processes %d, --worst %d: give 1 or more, or 0 for no picture", b.limit, b.processes, b.worst))
 	}

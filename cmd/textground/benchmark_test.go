@@ -191,6 +191,7 @@ func TestBenchmarksRefuseWhatMakesNoSense(t *testing.T) {
 		"leave out one of":                   {"--like", "card.json", "--benchmark", "voc", "--data", data},
 		"name the card.json":                 {"--like", "nope.json", "--data", data},
 		"--processes 0":                      {"--benchmark", "voc", "--data", data, "--processes", "0"},
+		"--share belongs to --like":          {"--benchmark", "voc", "--data", data, "--share", "0/2"},
 		"there is one baseline":              {"--benchmark", "voc", "--data", data, "--baseline", "clip"},
 		"unknown command":                    {"world", "--benchmark", "voc", "--data", data},
 	} {

@@ -65,7 +65,7 @@ func (b *benchmarking) prepare(c *cobra.Command, e *evaluating) (*trial, error) 
 	return t, nil
 }
 
-// openModel puts the weights on the device, and notes those of the baseline.
+// openModel finds the weights that are measured and puts the model on the device.
 func (b *benchmarking) openModel(c *cobra.Command, e *evaluating, t *trial) error {
 	record, file, err := e.grounding.runFile()
 	if err != nil {
@@ -78,16 +78,27 @@ func (b *benchmarking) openModel(c *cobra.Command, e *evaluating, t *trial) erro
 	if err != nil {
 		return err
 	}
-	frozen, err := frozenDigest(a)
-	if err != nil {
-		return err
-	}
 	protocol, err := b.protocol(c, &e.grounding, t.set.Benchmark, t.like, a.config.Vision.Image)
 	if err != nil {
 		return err
 	}
+	if err := e.findSubjects(c.Context(), t, record, a, protocol); err != nil {
+		return err
+	}
+	device, threads := b.ownDevice(&e.grounding)
+	t.grounder, err = newGrounder(a, a.initialGrounder(), t.subjects[0].card.Weights, device, threads, protocol)
+	return err
+}
+
+// findSubjects lists the weights that the flags name, and those of the baseline where it is asked for, by a flag or by the
+// card that is repeated.
+func (e *evaluating) findSubjects(ctx context.Context, t *trial, record *RunRecord, a *assembly, p segment.Protocol) error {
+	frozen, err := frozenDigest(a)
+	if err != nil {
+		return err
+	}
 	add := func(baseline, origin string, ground tcl.Weights) {
-		card := &benchmark.Card{Benchmark: t.set.Name, Images: len(t.set.Names), Classes: t.set.Classes(), Protocol: protocol,
+		card := &benchmark.Card{Benchmark: t.set.Name, Images: len(t.set.Names), Classes: t.set.Classes(), Protocol: p,
 			Model: modelName(a.config), Weights: origin, WeightsSHA256: weightsDigest(frozen, ground), Baseline: baseline}
 		t.subjects = append(t.subjects, subject{card, ground.Flat(tcl.Trainables(a.config))})
 	}
@@ -97,7 +108,7 @@ func (b *benchmarking) openModel(c *cobra.Command, e *evaluating, t *trial) erro
 	}
 	onlyBaseline := t.like != nil && t.like.Baseline == maskclip || alone && e.baseline == maskclip
 	if !onlyBaseline {
-		ground, origin, err := e.grounding.trained(c.Context(), record, a)
+		ground, origin, err := e.grounding.trained(ctx, record, a)
 		if err != nil {
 			return err
 		}
@@ -106,9 +117,7 @@ func (b *benchmarking) openModel(c *cobra.Command, e *evaluating, t *trial) erro
 	if onlyBaseline || e.baseline == maskclip {
 		add(maskclip, "maskclip: the untrained grounder", a.initialGrounder())
 	}
-	device, threads := b.ownDevice(&e.grounding)
-	t.grounder, err = newGrounder(a, a.initialGrounder(), t.subjects[0].card.Weights, device, threads, protocol)
-	return err
+	return nil
 }
 
 // clipAlone tells whether the file of --weights is a CLIP without a grounder, of which the baseline alone can be measured.
@@ -132,7 +141,7 @@ func (t *trial) fillCards(ctx context.Context, share bool) error {
 	if err != nil {
 		return err
 	}
-	data := ""
+	var data string
 	if share {
 		data = t.like.DataSHA256
 	} else if data, err = t.set.Digest(ctx); err != nil {
