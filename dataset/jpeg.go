@@ -79,6 +79,7 @@ var rooms = sync.Pool{New: func() any { return new([]uint8) }}
 
 // recycle gives the pixels of a decoded picture to the next one. The caller was the last to use it.
 func recycle(img *Image) {
-	rooms.Put(&img.Pix)
+	pixels := img.Pix
 	img.Pix = nil
+	rooms.Put(&pixels)
 }
