@@ -95,6 +95,9 @@ fuzz: ## every fuzz target, a minute each
 sim: ## 20 000 seeds of the coordinator under faults
 	TEXTGROUND_SIM_SEEDS=20000 $(GO) test -timeout 60m ./coordinator/sim
 
+ingest-large: ## 2 000 mixed URLs from a loopback server, and the same shards from one and four ingesters (race detector on)
+	TEXTGROUND_INGEST_URLS=2000 $(GO) test -race -count=1 -v -run 'EveryURL|OneOrFour' ./dataset/ingest
+
 proto: ## the run file's JSON Schema, from its Go types
 	$(GO) run ./internal/schema examples/run.schema.json
 
@@ -110,4 +113,4 @@ kernels-check: ## compile them again and want the committed bytes, no spills, an
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-asan test-cuda-races race lint bench bench-data interop digest vitb16 fuzz sim proto clip-check kernels kernels-check
+.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-asan test-cuda-races race lint bench bench-data interop digest vitb16 fuzz ingest-large sim proto clip-check kernels kernels-check

@@ -67,7 +67,7 @@ func newDataIndex(open opener) *cobra.Command {
 				return err
 			}
 			count := newCounter(c.ErrOrStderr(), "shards", 0)
-			ix, err := dataset.BuildIndex(c.Context(), st, args[0], count.of)
+			ix, err := indexOf(c.Context(), st, args[0], count.of)
 			count.stop()
 			if err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/textground/textground/dataset"
 	"github.com/textground/textground/dataset/ingest"
 	"github.com/textground/textground/exchange"
 	"github.com/textground/textground/store"
@@ -403,4 +404,18 @@ func classesText(s ingest.Summary) string {
 		}
 	}
 	return strings.Join(words, ", ")
+}
+
+// indexOf indexes what an ingest has sealed by its ledgers, and shards of others by reading them.
+func indexOf(ctx context.Context, st store.Store, prefix string, progress func(done, all int)) (*dataset.Index, error) {
+	home := store.WithPrefix(st, prefix)
+	crawled, err := ingest.Crawled(ctx, home)
+	if err != nil {
+		return nil, err
+	}
+	if !crawled {
+		return dataset.BuildIndex(ctx, st, prefix, progress)
+	}
+	ix, _, err := ingest.WriteIndex(ctx, home)
+	return ix, err
 }
