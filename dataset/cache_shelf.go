@@ -2,80 +2,131 @@ package dataset
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
+	"context"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"sync"
 )
 
 // newShelf returns a shelf in a directory, or in memory if none is given.
-func newShelf(dir string) shelf {
+func newShelf(dir string, budget int64) shelf {
 	if dir == "" {
-		return memoryShelf{}
+		return &memoryShelf{budget: budget, books: map[string]*memoryBook{}}
 	}
-	d := directoryShelf{dir}
-	d.sweep()
-	return d
+	return &directoryShelf{dir: dir, budget: budget, checked: map[string]fs.FileInfo{}}
 }
 
-// memoryShelf keeps shards as byte slices; the cache itself is what remembers them.
-type memoryShelf struct{}
+// memoryShelf keeps shards as byte slices.
+type memoryShelf struct {
+	budget int64
 
-func (memoryShelf) find(*Shard) (book, error) { return nil, fs.ErrNotExist }
+	mu    sync.Mutex
+	books map[string]*memoryBook // by digest
+	used  int64
+	uses  uint64
+}
 
-func (memoryShelf) put(s *Shard, fill func(io.Writer) error) (book, error) {
-	b := bytes.NewBuffer(make([]byte, 0, s.Size))
-	if err := fill(b); err != nil {
+type memoryBook struct {
+	*bytes.Reader
+	shelf   *memoryShelf
+	digest  string
+	users   int    // guarded by the shelf's lock; a book with users stays
+	lastUse uint64 // the same
+}
+
+func (m *memoryShelf) find(s *Shard) (book, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.books[s.SHA256]
+	if b == nil {
+		return nil, false, fs.ErrNotExist
+	}
+	m.open(b)
+	return b, true, nil
+}
+
+func (m *memoryShelf) put(_ context.Context, s *Shard, fill func(draft) error) (book, error) {
+	d := &memoryDraft{data: make([]byte, 0, s.Size)}
+	if err := fill(d); err != nil {
 		return nil, err
 	}
-	return memoryBook{bytes.NewReader(b.Bytes())}, nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b := m.books[s.SHA256]; b != nil { // two shards of the same bytes
+		m.open(b)
+		return b, nil
+	}
+	b := &memoryBook{Reader: bytes.NewReader(d.data), shelf: m, digest: s.SHA256}
+	m.books[s.SHA256] = b
+	m.used += b.Size()
+	m.open(b)
+	m.evict()
+	return b, nil
 }
 
-func (memoryShelf) remove(*Shard) {}
-
-type memoryBook struct{ *bytes.Reader }
-
-func (memoryBook) Close() error { return nil }
-
-// directoryShelf keeps shards as files named by their digest, so that several processes and data sets may share it and a
-// later process finds them again.
-type directoryShelf struct{ dir string }
-
-func (d directoryShelf) path(s *Shard) string { return filepath.Join(d.dir, s.SHA256+".tar") }
-
-func (d directoryShelf) find(s *Shard) (book, error) { return os.Open(d.path(s)) }
-
-// put writes a temporary file and renames it: a name never stands for half a shard.
-func (d directoryShelf) put(s *Shard, fill func(io.Writer) error) (book, error) {
-	if err := os.MkdirAll(d.dir, 0o755); err != nil {
-		return nil, fmt.Errorf("making the shard cache: %w", err)
-	}
-	f, err := os.CreateTemp(d.dir, ".fetch-*")
-	if err != nil {
-		return nil, fmt.Errorf("making room in the shard cache: %w", err)
-	}
-	if err = fill(f); err == nil {
-		err = os.Rename(f.Name(), d.path(s))
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil // another process swept it away; the open file is still whole
-	}
-	if err != nil {
-		f.Close()
-		os.Remove(f.Name())
-		return nil, fmt.Errorf("putting shard %s into the cache %s: %w", s.Name, d.dir, err)
-	}
-	return f, nil
-}
-
-// sweep removes what killed processes left half fetched.
-func (d directoryShelf) sweep() {
-	left, _ := filepath.Glob(filepath.Join(d.dir, ".fetch-*"))
-	for _, name := range left {
-		os.Remove(name)
+func (m *memoryShelf) remove(s *Shard) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b := m.books[s.SHA256]; b != nil {
+		m.drop(b)
 	}
 }
 
-func (d directoryShelf) remove(s *Shard) { os.Remove(d.path(s)) }
+// open, drop and evict want the lock to be held.
+func (m *memoryShelf) open(b *memoryBook) {
+	m.uses++
+	b.users, b.lastUse = b.users+1, m.uses
+}
+
+func (m *memoryShelf) drop(b *memoryBook) {
+	delete(m.books, b.digest)
+	m.used -= b.Size()
+}
+
+func (m *memoryShelf) evict() {
+	for m.used > m.budget {
+		var oldest *memoryBook
+		for _, b := range m.books {
+			if b.users == 0 && (oldest == nil || b.lastUse < oldest.lastUse) {
+				oldest = b
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		m.drop(oldest)
+	}
+}
+
+func (b *memoryBook) Close() error {
+	b.shelf.mu.Lock()
+	defer b.shelf.mu.Unlock()
+	b.users--
+	b.shelf.evict()
+	return nil
+}
+
+// memoryDraft is lost with the call that fills it.
+type memoryDraft struct {
+	data []byte
+	read int
+}
+
+func (d *memoryDraft) Read(p []byte) (int, error) {
+	if d.read == len(d.data) {
+		return 0, io.EOF
+	}
+	n := copy(p, d.data[d.read:])
+	d.read += n
+	return n, nil
+}
+
+func (d *memoryDraft) Write(p []byte) (int, error) {
+	d.data = append(d.data, p...)
+	return len(p), nil
+}
+
+func (d *memoryDraft) discard() error {
+	d.data, d.read = d.data[:0], 0
+	return nil
+}

@@ -60,6 +60,7 @@ type Loader struct {
 	mu       sync.Mutex
 	closed   bool
 	prepared map[laneStep]*preparation
+	reading  bool // shards are being read ahead
 }
 
 type laneStep struct{ step, lane int }
@@ -77,11 +78,10 @@ var errClosed = errors.New("the loader is closed")
 func NewLoader(cfg LoaderConfig) *Loader {
 	l := &Loader{
 		cfg: cfg, key: philox.NewKey(cfg.Seed, philox.Augment),
-		cache:  newShardCache(cfg.Store, cfg.Prefix, cfg.Index, newShelf(cfg.CacheDir), cfg.CacheBytes, cfg.Log),
+		cache:  newShardCache(cfg.Store, cfg.Prefix, cfg.Index, newShelf(cfg.CacheDir, cfg.CacheBytes), cfg.Log),
 		ledger: newLedger(cfg.Index, cfg.Log), slots: make(chan struct{}, max(cfg.Threads, 1)), prepared: map[laneStep]*preparation{},
 	}
 	l.life, l.end = context.WithCancel(context.Background())
-	l.cache.adopt()
 	if needed := cfg.Plan.windowBytes(); needed > cfg.CacheBytes {
 		cfg.Log.Warn("the shard cache is smaller than one shuffle window: shards will be fetched again and again", "cache_bytes", cfg.CacheBytes, "window_bytes", needed)
 	}
@@ -95,7 +95,6 @@ func (l *Loader) Close() {
 	l.mu.Unlock()
 	l.end()
 	l.workers.Wait()
-	l.cache.closeAll()
 }
 
 // Batch returns the batch of a lane at a step, made now or ahead of time.
@@ -119,7 +118,8 @@ func (l *Loader) Tokens(ctx context.Context, step, lane int) ([][]int32, error) 
 	return p.batch.Tokens, nil
 }
 
-// Prefetch starts making the batches of these lanes for the steps from step on, as many as the configuration says.
+// Prefetch starts making the batches of these lanes for the steps from step on, as many as the configuration says, and fetches the
+// shards that come after them.
 func (l *Loader) Prefetch(step int, lanes []int) {
 	l.forget(step)
 	for s := step; s < step+l.cfg.Ahead; s++ {
@@ -127,6 +127,30 @@ func (l *Loader) Prefetch(step int, lanes []int) {
 			l.prepare(laneStep{s, lane})
 		}
 	}
+	l.readAhead(step, lanes)
+}
+
+// readAhead brings the shards of the lanes' windows and of their next ones near, one after another, as far as the cache has room. A
+// call while that goes on does nothing. What fails is left to whoever needs the shard.
+func (l *Loader) readAhead(step int, lanes []int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.reading {
+		return
+	}
+	l.reading = true
+	l.workers.Go(func() {
+		for _, number := range l.cfg.Plan.upcoming(step, lanes, l.cfg.CacheBytes) {
+			e, err := l.cache.acquire(l.life, number)
+			if err != nil {
+				break
+			}
+			l.cache.release(number, e)
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.reading = false
+	})
 }
 
 // BadSamples returns how many samples were found bad so far, by reason.
@@ -152,8 +176,8 @@ func (l *Loader) wait(ctx context.Context, at laneStep) (*preparation, error) {
 	}
 }
 
-// prepare starts making a batch unless that has been done. It is the one place that starts goroutines which outlive the
-// call; Close waits for them.
+// prepare starts making a batch unless that has been done. It and readAhead are the places that start goroutines which
+// outlive the call; Close waits for them.
 func (l *Loader) prepare(at laneStep) (p *preparation, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

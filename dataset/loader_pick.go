@@ -23,7 +23,7 @@ func (l *Loader) pick(ctx context.Context, id SampleID, unpack unpacker) (picked
 	if err != nil {
 		return picked{}, err
 	}
-	defer l.cache.release(e)
+	defer l.cache.release(number, e)
 	for i := range e.shard.Samples {
 		s, err := l.judge(ctx, e, l.cfg.Index.ID(number, (first+i)%e.shard.Samples), unpack)
 		if bad := (*badSample)(nil); errors.As(err, &bad) {

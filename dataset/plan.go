@@ -67,6 +67,42 @@ func (p *Plan) owned(lane int) (start, places int) {
 	return start, (lane+1)*d/p.lanes - start
 }
 
+// upcoming lists the shards that lanes read from a step on, in the order in which they come to need them, each once and up to budget
+// bytes: those of the windows they are in, then of the next ones. The next windows of all lanes come before the ones after.
+func (p *Plan) upcoming(step int, lanes []int, budget int64) []int {
+	var out []int
+	seen := map[int]bool{}
+	for ahead := range 2 {
+		for _, lane := range lanes {
+			for _, shard := range p.windowShards(step, lane, ahead) {
+				if seen[shard] {
+					continue
+				}
+				if budget -= p.index.Shards[shard].Size; budget < 0 {
+					return out
+				}
+				seen[shard] = true
+				out = append(out, shard)
+			}
+		}
+	}
+	return out
+}
+
+// windowShards returns the shards of the window that a lane is in at a step, or of the ahead-th after it.
+func (p *Plan) windowShards(step, lane, ahead int) []int {
+	start, places := p.owned(lane)
+	position := step * p.microBatch
+	epoch := position / places
+	o := p.order(epoch)
+	w := o.windowOf(start+position%places) + ahead
+	if last := o.windowOf(start + places - 1); w > last {
+		o = p.order(epoch + 1)
+		w = min(o.windowOf(start)+w-last-1, len(o.windows)-1)
+	}
+	return o.shards[o.opens[w]:o.opens[w+1]]
+}
+
 // order returns the order of an epoch, making it if need be. Of the kept ones the farthest in time gives way.
 func (p *Plan) order(epoch int) *order {
 	p.mu.Lock()

@@ -41,7 +41,7 @@ func Verify(ctx context.Context, st store.Store, prefix string, found func(error
 		return VerifyReport{}, &IndexError{Place: placeOf(st, prefix), Rule: "it is not a sound index", Err: err}
 	}
 	v := verifier{
-		cache:  newShardCache(st, prefix, ix, memoryShelf{}, 0, hclog.NewNullLogger()),
+		cache:  newShardCache(st, prefix, ix, newShelf("", 0), hclog.NewNullLogger()),
 		found:  found,
 		report: VerifyReport{Fingerprint: ix.Fingerprint, BadSamples: map[string]int{}, Skipped: map[string]int{}},
 	}
@@ -80,7 +80,7 @@ func (v *verifier) shard(ctx context.Context, number int) error {
 	if err != nil {
 		return err
 	}
-	defer v.cache.release(e)
+	defer v.cache.release(number, e)
 	if err := checkLine(e); err != nil {
 		v.report.BadShards++
 		v.tell(err)
