@@ -96,9 +96,10 @@ func TestAFailingProcessIsHeard(t *testing.T) {
 
 func TestACardIsRepeatedOrRefused(t *testing.T) {
 	data, weights, out := vocOfTheWorld(t, 3), grounderFile(t), t.TempDir()
-	common := []string{"eval", "--data", data, "--weights", weights, "--json", "--worst", "2"}
-	r := readReport(t, command(t, append(common, "--benchmark", "voc20", "--limit", "2", "--clip-mix", "0.2", "--baseline", "maskclip", "--out", out)...))
-	if p := r.Card.Protocol; !p.PAMR || p.CLIPMix != 0.2 || p.Background || !p.ZeroIgnored || r.Card.Images != 2 || len(r.Result.Classes) != 20 {
+	common := []string{"eval", "--data", data, "--weights", weights, "--json"}
+	r := readReport(t, command(t, append(common, "--benchmark", "voc20", "--limit", "2", "--clip-mix", "0.2", "--pamr=false", "--baseline", "maskclip", "--worst", "1", "--out", out)...))
+	common = append(common, "--worst", "0")
+	if p := r.Card.Protocol; p.PAMR || p.CLIPMix != 0.2 || p.Background || !p.ZeroIgnored || r.Card.Images != 2 || len(r.Result.Classes) != 20 {
 		t.Errorf("%+v", r.Card)
 	}
 	sheet, err := os.Open(filepath.Join(out, "worst.png"))
@@ -134,9 +135,9 @@ func TestACardIsRepeatedOrRefused(t *testing.T) {
 func TestTheBaselineOfACLIPAloneIsMeasuredAlone(t *testing.T) {
 	clip := filepath.Join(t.TempDir(), "clip.safetensors")
 	putFile(t, clip, examples.WorldCLIP)
-	args := []string{"eval", "--benchmark", "voc", "--data", vocOfTheWorld(t, 1), "--weights", clip, "--pamr=false", "--worst", "0", "--out", t.TempDir(), "--json"}
+	args := []string{"eval", "--benchmark", "voc", "--data", vocOfTheWorld(t, 1), "--weights", clip, "--worst", "0", "--out", t.TempDir(), "--json"}
 	r := readReport(t, command(t, append(args, "--baseline", "maskclip")...))
-	if r.Card.Baseline != "maskclip" || r.Baseline != nil {
+	if p := r.Card.Protocol; r.Card.Baseline != "maskclip" || r.Baseline != nil || !p.PAMR || p.Threshold != 0.4 || p.CLIPMix != 0.3 {
 		t.Errorf("%+v", r.Card)
 	}
 	if done := command(t, args...); done.code != exitBadInput {
