@@ -18,6 +18,9 @@ type Index struct {
 	Shards      []Shard
 	Crawl       *Crawl // of a data set that was crawled from a list; nil elsewhere
 
+	// CaptionField is the field of a sample's JSON object that has its caption, where it was named; it is part of the fingerprint.
+	CaptionField string
+
 	first []int // first[i] is the number of samples before shard i; one more entry holds the sum
 }
 
@@ -114,8 +117,8 @@ func (s *Shard) key(place int) string {
 }
 
 // newIndex numbers the samples of shards and takes their fingerprint.
-func newIndex(shards []Shard, crawl *Crawl) *Index {
-	ix := &Index{Shards: shards, Crawl: crawl, Fingerprint: fingerprint(shards, crawl)}
+func newIndex(shards []Shard, crawl *Crawl, field string) *Index {
+	ix := &Index{Shards: shards, Crawl: crawl, CaptionField: field, Fingerprint: fingerprint(shards, crawl, field)}
 	ix.number()
 	return ix
 }

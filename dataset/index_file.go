@@ -46,12 +46,13 @@ type indexFile struct {
 	Fingerprint string  `json:"fingerprint"`
 	Samples     int     `json:"samples"`
 	Crawl       *Crawl  `json:"crawl,omitempty"`
+	Caption     string  `json:"caption_field,omitempty"`
 	Shards      []Shard `json:"shards"`
 }
 
 // fingerprint digests what an index says, in the words in which it says it: SHA-256 over the JSON of each shard and a newline,
-// and of the crawl where there is one.
-func fingerprint(shards []Shard, crawl *Crawl) string {
+// and of the crawl and the named field of captions where there are any.
+func fingerprint(shards []Shard, crawl *Crawl, field string) string {
 	h := sha256.New()
 	for i := range shards {
 		h.Write(shardLine(&shards[i]))
@@ -60,6 +61,9 @@ func fingerprint(shards []Shard, crawl *Crawl) string {
 	if crawl != nil {
 		h.Write(crawl.line())
 		h.Write([]byte("\n"))
+	}
+	if field != "" {
+		fmt.Fprintf(h, "{\"caption_field\":%s}\n", quoted(field))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -72,6 +76,14 @@ func shardLine(s *Shard) []byte {
 	return line
 }
 
+func quoted(s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(fmt.Sprintf("dataset: encoding %q: %v", s, err)) // a string
+	}
+	return text
+}
+
 func (c *Crawl) line() []byte {
 	return fmt.Appendf(nil, `{"answered":%d,"asked":%d}`, c.Answered, c.Asked)
 }
@@ -82,6 +94,9 @@ func (ix *Index) encode() []byte {
 	fmt.Fprintf(&b, "{\"format\": %q,\n \"fingerprint\": %q,\n \"samples\": %d,\n", indexFormat, ix.Fingerprint, ix.Samples())
 	if ix.Crawl != nil {
 		fmt.Fprintf(&b, " \"crawl\": %s,\n", ix.Crawl.line())
+	}
+	if ix.CaptionField != "" {
+		fmt.Fprintf(&b, " \"caption_field\": %s,\n", quoted(ix.CaptionField))
 	}
 	b.WriteString(" \"shards\": [")
 	for i := range ix.Shards {
@@ -103,7 +118,10 @@ func WriteIndex(ctx context.Context, st store.Store, prefix string, shards []Sha
 
 // WriteCrawlIndex is WriteIndex for shards that were crawled from a list of URLs.
 func WriteCrawlIndex(ctx context.Context, st store.Store, prefix string, shards []Shard, crawl *Crawl) (*Index, error) {
-	ix := newIndex(shards, crawl)
+	return writeIndex(ctx, st, prefix, newIndex(shards, crawl, ""))
+}
+
+func writeIndex(ctx context.Context, st store.Store, prefix string, ix *Index) (*Index, error) {
 	if ix.Samples() == 0 {
 		return nil, &IndexError{Place: placeOf(st, prefix), Rule: "there is no sample to index"}
 	}
@@ -215,7 +233,7 @@ func decodeIndex(data []byte) (*Index, error) {
 	if c := file.Crawl; c != nil && (c.Answered < 0 || c.Answered > c.Asked) {
 		return nil, fmt.Errorf("its crawl has %d answers to %d URLs", c.Answered, c.Asked)
 	}
-	ix := newIndex(file.Shards, file.Crawl)
+	ix := newIndex(file.Shards, file.Crawl, file.Caption)
 	if ix.Fingerprint != file.Fingerprint {
 		return nil, fmt.Errorf("its fingerprint is %s, its contents have %s", file.Fingerprint, ix.Fingerprint)
 	}

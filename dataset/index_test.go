@@ -170,7 +170,7 @@ func TestACrawlJoinsTheFingerprintAndNothingElseChangesIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := newIndex([]Shard{shard}, nil)
+	plain := newIndex([]Shard{shard}, nil, "")
 	crawled, err := WriteCrawlIndex(t.Context(), st, "", []Shard{shard}, &Crawl{Answered: 3, Asked: 5})
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ func TestACrawlJoinsTheFingerprintAndNothingElseChangesIt(t *testing.T) {
 	if err != nil || read.Fingerprint != crawled.Fingerprint || *read.Crawl != *crawled.Crawl {
 		t.Fatalf("read back %+v, %v", read, err)
 	}
-	if other := newIndex([]Shard{shard}, &Crawl{Answered: 3, Asked: 6}); plain.Fingerprint == crawled.Fingerprint || other.Fingerprint == crawled.Fingerprint {
+	if other := newIndex([]Shard{shard}, &Crawl{Answered: 3, Asked: 6}, ""); plain.Fingerprint == crawled.Fingerprint || other.Fingerprint == crawled.Fingerprint {
 		t.Error("the fingerprint does not tell crawls apart")
 	}
 	if h := sha256.Sum256(append(shardLine(&shard), '\n')); plain.Fingerprint != hex.EncodeToString(h[:]) {

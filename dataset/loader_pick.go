@@ -70,6 +70,6 @@ func (l *Loader) decode(ctx context.Context, e *cachedShard, id SampleID, unpack
 	if err != nil {
 		return picked{}, err
 	}
-	img, caption, err := decodeSample(image, text, info, unpack)
+	img, caption, err := decodeSample(image, text, info, l.cfg.Index.CaptionField, unpack)
 	return picked{id, img, caption}, err
 }

@@ -215,7 +215,7 @@ func TestCaptionsFromJSON(t *testing.T) {
 		`{"caption": "a fish", "width": 3}`: "a fish", `{"caption": ""}`: "",
 		`{"caption": null}`: "no_caption", `{}`: "no_caption", `{"caption": 5}`: "caption_json", `[`: "caption_json", ``: "caption_json",
 	} {
-		got, err := captionOf(nil, []byte(info))
+		got, err := captionOf(nil, []byte(info), "")
 		if bad := (*badSample)(nil); errors.As(err, &bad) {
 			got = bad.reason
 		}

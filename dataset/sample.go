@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/textground/textground/store"
 )
@@ -21,8 +22,8 @@ func (b *badSample) Error() string { return fmt.Sprintf("%s: %v", b.reason, b.er
 func (b *badSample) Unwrap() error { return b.err }
 
 // decodeSample returns the picture and the caption of a sample, or a *badSample. decode unpacks the picture.
-func decodeSample(image, text, info []byte, decode func([]byte) (*Image, error)) (*Image, string, error) {
-	caption, err := captionOf(text, info)
+func decodeSample(image, text, info []byte, field string, decode func([]byte) (*Image, error)) (*Image, string, error) {
+	caption, err := captionOf(text, info, field)
 	if err != nil {
 		return nil, "", err
 	}
@@ -37,21 +38,35 @@ func decodeSample(image, text, info []byte, decode func([]byte) (*Image, error))
 	return img, caption, nil
 }
 
-// captionOf takes the text where a sample has one, else the caption field of its JSON object. An empty caption is a caption.
-func captionOf(text, info []byte) (string, error) {
+// captionFields are the fields in which a sample's JSON object may have its caption, the first that is there counts.
+var captionFields = []string{"caption", "text", "TEXT"}
+
+// captionOf takes the text where a sample has one, else its JSON object's caption: the field of that name, or one of captionFields
+// if none is named. An empty caption is a caption.
+func captionOf(text, info []byte, field string) (string, error) {
 	if text != nil {
 		return string(text), nil
 	}
-	var fields struct {
-		Caption *string `json:"caption"`
-	}
+	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(info, &fields); err != nil {
 		return "", &badSample{"caption_json", err}
 	}
-	if fields.Caption == nil {
-		return "", &badSample{"no_caption", errors.New("its JSON object has no caption")}
+	wanted := captionFields
+	if field != "" {
+		wanted = []string{field}
 	}
-	return *fields.Caption, nil
+	for _, name := range wanted {
+		raw, present := fields[name]
+		if !present || string(raw) == "null" {
+			continue
+		}
+		var caption string
+		if err := json.Unmarshal(raw, &caption); err != nil {
+			return "", &badSample{"caption_json", fmt.Errorf("its field %s: %w", name, err)}
+		}
+		return caption, nil
+	}
+	return "", &badSample{"no_caption", fmt.Errorf("its JSON object has no text in %s", strings.Join(wanted, ", "))}
 }
 
 // entries reads the bytes of a sample with read: its image, and its text or else its JSON object; what it lacks is nil.
@@ -89,7 +104,7 @@ func ReadSample(ctx context.Context, st store.Store, prefix string, ix *Index, i
 		return Sample{}, err
 	}
 	s := Sample{Key: shard.key(place), Image: image}
-	if s.Caption, err = captionOf(text, info); err != nil {
+	if s.Caption, err = captionOf(text, info, ix.CaptionField); err != nil {
 		return Sample{}, fmt.Errorf("reading the caption of %s: %w", ix.Name(id), err)
 	}
 	if at := shard.Masks.at(place); at != (span{}) {

@@ -78,7 +78,7 @@ func PackShard(name string, samples []Sample) ([]byte, Shard, error) {
 	if err != nil {
 		return nil, Shard{}, err
 	}
-	shard, err := scanShard(bytes.NewReader(data), name)
+	shard, err := scanShard(bytes.NewReader(data), name, "")
 	return data, shard, err
 }
 

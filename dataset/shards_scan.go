@@ -13,14 +13,15 @@ import (
 	"strings"
 )
 
-// scanShard reads a whole shard once and returns its line of the index. It allocates little however large the shard is.
+// scanShard reads a whole shard once and returns its line of the index. It allocates little however large the shard is. A sample
+// whose caption is in its JSON object must have it there, in the field of that name or in one of the usual ones.
 //
 // archive/tar takes a file that was cut between two entries for a complete one, so the end marker of two zero blocks is
 // demanded here, and nothing but zeros after it. Entries that training cannot use are left out and counted by reason.
 // Samples whose entries do not stand together, or that repeat an entry, are an error: which one counts would be a guess.
-func scanShard(r io.Reader, name string) (Shard, error) {
+func scanShard(r io.Reader, name, captionField string) (Shard, error) {
 	source := &tape{r: r, digest: sha256.New()}
-	s := &scanner{shard: Shard{Name: name}, seen: map[string]bool{}}
+	s := &scanner{shard: Shard{Name: name}, captionField: captionField, seen: map[string]bool{}}
 	if err := s.entries(source); err != nil {
 		return Shard{}, err
 	}
@@ -56,13 +57,18 @@ func (t *tape) Read(p []byte) (int, error) {
 }
 
 type scanner struct {
-	shard Shard
-	seen  map[string]bool // keys of the samples closed so far
-	keys  []string        // keys of the samples taken
+	shard        Shard
+	captionField string
+	seen         map[string]bool // keys of the samples closed so far
+	keys         []string        // keys of the samples taken
 
 	key   string // the open sample; empty before the first
 	roles map[entryRole]span
+	info  bytes.Buffer // its JSON object, which is looked at if there is no text
 }
+
+// maxInfoBytes bounds a JSON object that is read for its caption.
+const maxInfoBytes = 1 << 20
 
 // An entryRole says what an entry is to its sample.
 type entryRole string
@@ -104,11 +110,20 @@ func (s *scanner) entries(source *tape) error {
 			end = source.read
 			continue
 		}
-		if _, err := io.Copy(io.Discard, tr); err != nil { //nolint:gosec // G110: nothing is unpacked, and the size is bounded above
+		if _, err := io.Copy(s.keeper(header), tr); err != nil { //nolint:gosec // G110: nothing is unpacked, and the size is bounded above
 			return s.fail(header.Name, fmt.Sprintf("cut short at byte %d", source.read), err)
 		}
 		end = (source.read + block - 1) / block * block
 	}
+}
+
+// keeper takes the bytes of an entry: those of the open sample's JSON object are kept.
+func (s *scanner) keeper(header *tar.Header) io.Writer {
+	key, extension := splitName(header.Name)
+	if role, known := roleOf(extension); known && role == roleJSON && key == s.key && unusable(header) == "" && header.Size <= maxInfoBytes {
+		return &s.info
+	}
+	return io.Discard
 }
 
 // rest demands that nothing but zeros follows the end marker.
@@ -163,6 +178,7 @@ func (s *scanner) openSample(key string) error {
 		return s.fail(key, "its entries do not stand together, or two samples have this key", nil)
 	}
 	s.key, s.roles = key, map[entryRole]span{}
+	s.info.Reset()
 	return nil
 }
 
@@ -178,11 +194,22 @@ func (s *scanner) closeSample() error {
 		s.shard.skip("no_image")
 	case text == (span{}) && json == (span{}):
 		s.shard.skip("no_caption")
+	case text == (span{}) && s.captionInfo() != "":
+		s.shard.skip(s.captionInfo())
 	default:
 		s.keys = append(s.keys, s.key)
 		s.shard.append(image, text, json, mask)
 	}
 	return nil
+}
+
+// captionInfo gives the reason why the open sample's JSON object has no caption, or "".
+func (s *scanner) captionInfo() string {
+	_, err := captionOf(nil, s.info.Bytes(), s.captionField)
+	if bad := (*badSample)(nil); errors.As(err, &bad) {
+		return bad.reason
+	}
+	return ""
 }
 
 // unusable gives the reason why an entry is never read, or "".

@@ -129,7 +129,7 @@ func TestStrangeEntriesAreLeftOut(t *testing.T) {
 	for reason, strange := range cases {
 		t.Run(reason, func(t *testing.T) {
 			data := makeTar(t, file("con.jpg", picture), file("con.txt", "a"), strange, file("b.jpg", picture), file("b.txt", "b"))
-			s, err := scanShard(bytes.NewReader(data), "00000.tar")
+			s, err := scanShard(bytes.NewReader(data), "00000.tar", "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -147,7 +147,7 @@ func TestSparseEntriesAreLeftOut(t *testing.T) {
 	clear(data[345:512])
 	copy(data[483:], "00000000001\x00") // its real size
 	resum(data[:512])
-	s, err := scanShard(bytes.NewReader(data), "00000.tar")
+	s, err := scanShard(bytes.NewReader(data), "00000.tar", "")
 	if err == nil && (s.Samples != 0 || s.Skipped["sparse_file"] != 1) {
 		t.Errorf("%d samples, skipped %v", s.Samples, s.Skipped)
 	}
@@ -172,7 +172,7 @@ func TestAmbiguousSamplesAreAnError(t *testing.T) {
 		"its entries do not stand together, or tw": {file("a.jpg", picture), file("a.txt", "a"), file("b.jpg", picture), file("b.txt", "b"), file("a.jpg", picture), file("a.txt", "c")},
 	}
 	for want, entries := range cases {
-		_, err := scanShard(bytes.NewReader(makeTar(t, entries...)), "00007.tar")
+		_, err := scanShard(bytes.NewReader(makeTar(t, entries...)), "00007.tar", "")
 		var shard *ShardError
 		if !errors.As(err, &shard) || !strings.Contains(err.Error(), `shard 00007.tar, sample "a": `+want) || shard.Mend == "" {
 			t.Errorf("got %v, want %s", err, want)
@@ -190,13 +190,13 @@ func TestShardCutAnywhereIsAnError(t *testing.T) {
 		if n > 1600 && n%7 != 0 && n%512 != 0 {
 			continue
 		}
-		s, err := scanShard(bytes.NewReader(data[:n]), "00000.tar")
+		s, err := scanShard(bytes.NewReader(data[:n]), "00000.tar", "")
 		var shard *ShardError
 		if !errors.As(err, &shard) {
 			t.Fatalf("cut at %d of %d: %d samples, error %v", n, len(data), s.Samples, err)
 		}
 	}
-	if _, err := scanShard(bytes.NewReader(data), "00000.tar"); err != nil {
+	if _, err := scanShard(bytes.NewReader(data), "00000.tar", ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -221,10 +221,10 @@ func TestDamagedTarFiles(t *testing.T) {
 		"size of 2^63-1": huge, "wrong checksum": sum, "gzip": packed.Bytes(), "zeros over the last sample": zeroTail,
 		"bytes after the end": append(bytes.Clone(whole), 1), "text": []byte("<html>"), "nothing": nil,
 	} {
-		s, err := scanShard(bytes.NewReader(data), "00000.tar")
+		s, err := scanShard(bytes.NewReader(data), "00000.tar", "")
 		if name == "zeros over the last sample" && err == nil {
 			// Only the digest of the index can tell: the file is a sound tar of fewer samples.
-			if want, _ := scanShard(bytes.NewReader(whole), "00000.tar"); want.SHA256 == s.SHA256 {
+			if want, _ := scanShard(bytes.NewReader(whole), "00000.tar", ""); want.SHA256 == s.SHA256 {
 				t.Error("zeros over the last sample do not change the digest")
 			}
 			continue
@@ -252,7 +252,7 @@ func TestAnySamplesComeBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		shard, err := scanShard(bytes.NewReader(data), "x")
+		shard, err := scanShard(bytes.NewReader(data), "x", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func FuzzScanShard(f *testing.F) {
 	f.Add(whole[:1024])
 	f.Add(makeTar(f, file("../a.jpg", "x"), file("a.json", `{"caption":1}`)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := scanShard(bytes.NewReader(data), "00000.tar")
+		s, err := scanShard(bytes.NewReader(data), "00000.tar", "")
 		if err != nil {
 			return
 		}

@@ -81,7 +81,7 @@ func (v *verifier) shard(ctx context.Context, number int) error {
 		return err
 	}
 	defer v.cache.release(number, e)
-	if err := checkLine(e); err != nil {
+	if err := checkLine(e, v.cache.index.CaptionField); err != nil {
 		v.report.BadShards++
 		v.tell(err)
 		return nil
@@ -95,8 +95,8 @@ func (v *verifier) shard(ctx context.Context, number int) error {
 }
 
 // checkLine scans a shard as if it were to be indexed and compares the outcome with the index.
-func checkLine(e *cachedShard) error {
-	line, err := scanShard(io.NewSectionReader(e.book, 0, e.shard.Size), e.shard.Name)
+func checkLine(e *cachedShard, field string) error {
+	line, err := scanShard(io.NewSectionReader(e.book, 0, e.shard.Size), e.shard.Name, field)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (v *verifier) samples(ctx context.Context, e *cachedShard) error {
 			}
 			image, text, info, err := e.shard.entries(place, e.read)
 			if err == nil {
-				_, _, err = decodeSample(image, text, info, DecodeImage)
+				_, _, err = decodeSample(image, text, info, v.cache.index.CaptionField, DecodeImage)
 			}
 			if errors.As(err, &bad[place]) {
 				return nil

@@ -94,7 +94,7 @@ func (b *bucket) Stat(ctx context.Context, key string) (Info, error) {
 	info := Info{Key: key}
 	err := b.do(ctx, call{"stat", key, 0}, func(ctx context.Context) error {
 		object, err := b.core.StatObject(ctx, b.name, key, minio.StatObjectOptions{})
-		info.Size = object.Size
+		info.Size, info.Version = object.Size, object.ETag
 		return err
 	})
 	return info, err
@@ -133,7 +133,7 @@ func (b *bucket) listOnce(ctx context.Context, prefix string) ([]Info, error) {
 			return nil, object.Err
 		}
 		if !strings.HasSuffix(object.Key, "/") { // a console's mark for an empty folder
-			out = append(out, Info{Key: object.Key, Size: object.Size})
+			out = append(out, Info{Key: object.Key, Size: object.Size, Version: strings.Trim(object.ETag, `"`)})
 		}
 	}
 	return out, ctx.Err()

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -103,7 +104,7 @@ func (d *directory) Stat(ctx context.Context, key string) (Info, error) {
 	if err != nil {
 		return Info{}, failure(d.String(), "stat", key, explain(err))
 	}
-	return Info{Key: key, Size: info.Size()}, nil
+	return Info{Key: key, Size: info.Size(), Version: versionOf(info)}, nil
 }
 
 func (d *directory) Put(ctx context.Context, key string, data []byte) error {
@@ -266,8 +267,11 @@ func (d *directory) describe(path string, entry fs.DirEntry) (Info, bool, error)
 		return Info{}, false, err
 	}
 	relative, err := filepath.Rel(d.root, path)
-	return Info{Key: filepath.ToSlash(relative), Size: info.Size()}, err == nil && info.Mode().IsRegular(), err
+	return Info{Key: filepath.ToSlash(relative), Size: info.Size(), Version: versionOf(info)}, err == nil && info.Mode().IsRegular(), err
 }
+
+// versionOf is the time of a file's change, as finely as the file system keeps it.
+func versionOf(info fs.FileInfo) string { return strconv.FormatInt(info.ModTime().UnixNano(), 10) }
 
 // Delete also removes the directories that it leaves empty.
 func (d *directory) Delete(ctx context.Context, key string) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -12,18 +13,29 @@ import (
 // memory is a store for tests and for recomputing a run aside.
 type memory struct {
 	mu      sync.Mutex
-	objects map[string][]byte // a slice is never changed once it is here
+	objects map[string]memoryObject
+	puts    int
+}
+
+type memoryObject struct {
+	data    []byte // never changed once it is here
+	version int    // the number of the put
+}
+
+func (o memoryObject) info(key string) Info {
+	return Info{Key: key, Size: int64(len(o.data)), Version: strconv.Itoa(o.version)}
 }
 
 // NewMem returns an empty store that lives as long as the process.
 func NewMem() Store {
-	return &memory{objects: map[string][]byte{}}
+	return &memory{objects: map[string]memoryObject{}}
 }
 
 func (m *memory) String() string { return "mem://" }
 
 func (m *memory) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	data, err := m.find(ctx, key)
+	object, err := m.find(ctx, key)
+	data := object.data
 	if err == nil {
 		err = checkRange(offset)
 	}
@@ -38,24 +50,24 @@ func (m *memory) Get(ctx context.Context, key string, offset, length int64) (io.
 }
 
 func (m *memory) Stat(ctx context.Context, key string) (Info, error) {
-	data, err := m.find(ctx, key)
+	object, err := m.find(ctx, key)
 	if err != nil {
 		return Info{}, failure(m.String(), "stat", key, err)
 	}
-	return Info{Key: key, Size: int64(len(data))}, nil
+	return object.info(key), nil
 }
 
-func (m *memory) find(ctx context.Context, key string) ([]byte, error) {
+func (m *memory) find(ctx context.Context, key string) (memoryObject, error) {
 	if err := before(ctx, key); err != nil {
-		return nil, err
+		return memoryObject{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	data, ok := m.objects[key]
+	object, ok := m.objects[key]
 	if !ok {
-		return nil, ErrNotExist
+		return memoryObject{}, ErrNotExist
 	}
-	return data, nil
+	return object, nil
 }
 
 func (m *memory) Put(ctx context.Context, key string, data []byte) error {
@@ -64,7 +76,7 @@ func (m *memory) Put(ctx context.Context, key string, data []byte) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.objects[key] = bytes.Clone(data)
+	m.keep(key, data)
 	return nil
 }
 
@@ -77,8 +89,14 @@ func (m *memory) PutNew(ctx context.Context, key string, data []byte) error {
 	if _, taken := m.objects[key]; taken {
 		return failure(m.String(), "create", key, ErrExists)
 	}
-	m.objects[key] = bytes.Clone(data)
+	m.keep(key, data)
 	return nil
+}
+
+// keep wants the lock to be held.
+func (m *memory) keep(key string, data []byte) {
+	m.puts++
+	m.objects[key] = memoryObject{bytes.Clone(data), m.puts}
 }
 
 func (m *memory) List(ctx context.Context, prefix string) ([]Info, error) {
@@ -88,9 +106,9 @@ func (m *memory) List(ctx context.Context, prefix string) ([]Info, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []Info
-	for key, data := range m.objects {
+	for key, object := range m.objects {
 		if strings.HasPrefix(key, prefix) {
-			out = append(out, Info{Key: key, Size: int64(len(data))})
+			out = append(out, object.info(key))
 		}
 	}
 	sortByKey(out)

@@ -57,7 +57,8 @@ func (p *prefixed) List(ctx context.Context, prefix string) ([]Info, error) {
 	}
 	out := make([]Info, len(infos))
 	for i, info := range infos {
-		out[i] = Info{Key: strings.TrimPrefix(info.Key, p.prefix), Size: info.Size}
+		out[i] = info
+		out[i].Key = strings.TrimPrefix(info.Key, p.prefix)
 	}
 	return out, nil
 }
@@ -67,7 +68,8 @@ func (p *prefixed) Stat(ctx context.Context, key string) (Info, error) {
 		return Info{}, failure(p.String(), "stat", key, err)
 	}
 	info, err := p.inner.Stat(ctx, p.prefix+key)
-	return Info{Key: key, Size: info.Size}, err
+	info.Key = key
+	return info, err
 }
 
 func (p *prefixed) Delete(ctx context.Context, key string) error {

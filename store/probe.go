@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 )
 
@@ -58,7 +57,7 @@ func probeReads(ctx context.Context, st Store, key string, content []byte) error
 	if err != nil {
 		return fmt.Errorf("what was just written cannot be listed: %w", err)
 	}
-	if !slices.Equal(infos, []Info{{Key: key, Size: int64(len(content))}}) {
+	if len(infos) != 1 || infos[0].Key != key || infos[0].Size != int64(len(content)) {
 		return fmt.Errorf("it lists %v for the key just written", infos)
 	}
 	return nil

@@ -16,6 +16,8 @@ var (
 type Info struct {
 	Key  string
 	Size int64
+	// Version is another one after every change of the object, as far as the store can tell: an entity tag, a time of change.
+	Version string
 }
 
 // Store holds immutable-by-convention objects under slash-separated keys. Implementations are safe for concurrent use and
