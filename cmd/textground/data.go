@@ -20,7 +20,7 @@ func newData() *cobra.Command {
 	c := &cobra.Command{Use: "data", Short: "Shards of image-text pairs: draw, index, verify, look at, learn a vocabulary"}
 	c.PersistentFlags().StringVar(&url, "store", "file://runs/store", "file://DIR or s3://BUCKET/PREFIX")
 	open := func(ctx context.Context) (store.Store, error) { return openStore(ctx, url) }
-	c.AddCommand(newDataWorld(open), newDataIndex(open), newDataVerify(open), newDataShow(open), newDataDiff(open), newDataVocabulary(open))
+	c.AddCommand(newDataWorld(open), newDataIndex(open), newDataVerify(open), newDataShow(open), newDataStats(open), newDataDiff(open), newDataVocabulary(open))
 	return c
 }
 
@@ -56,26 +56,6 @@ func newDataWorld(open opener) *cobra.Command {
 	c.Flags().BoolVar(&config.Masks, "masks", false, "held-out scenes, with their true masks")
 	c.Flags().IntVar(&perShard, "per-shard", perShard, "scenes in a shard")
 	return c
-}
-
-func newDataIndex(open opener) *cobra.Command {
-	return &cobra.Command{
-		Use: "index PREFIX", Short: "Index WebDataset shards that others wrote", Args: exactArg("the key prefix of the shards"),
-		RunE: func(c *cobra.Command, args []string) error {
-			st, err := open(c.Context())
-			if err != nil {
-				return err
-			}
-			count := newCounter(c.ErrOrStderr(), "shards", 0)
-			ix, err := indexOf(c.Context(), st, args[0], count.of)
-			count.stop()
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%d pairs in %d shards, %.1f MB, fingerprint %s\n", ix.Samples(), len(ix.Shards), float64(ix.Bytes())/1e6, ix.Fingerprint)
-			return nil
-		},
-	}
 }
 
 func newDataVerify(open opener) *cobra.Command {
