@@ -127,6 +127,9 @@ func (e *evaluating) runBenchmark(c *cobra.Command, goal goal) error {
 	if errors.As(err, &unusable) {
 		return badInput(err.Error())
 	}
+	if err != nil && c.Context().Err() != nil {
+		return &interruption{"stopped before the last image; nothing was written"}
+	}
 	if err != nil || report == nil {
 		return err
 	}
