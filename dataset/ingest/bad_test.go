@@ -101,10 +101,10 @@ func TestBadInputRow2DamagedJPEGs(t *testing.T) {
 func TestBadInputRow3MetadataAndOddShapes(t *testing.T) {
 	good := testJPEG(image.Point{X: 64, Y: 48}, 2)
 	segment := append([]byte{0xff, 0xe1, 0xff, 0xff}, bytes.Repeat([]byte{0}, 0xfffd)...)
-	heavy := bytes.Join([][]byte{good[:2], bytes.Repeat(segment, 480), good[2:]}, nil)
+	heavy := bytes.Join([][]byte{good[:2], bytes.Repeat(segment, 960), good[2:]}, nil)
 	p, err := DefaultSettings().makePicture(nil, heavy, &scratch{})
 	if err != nil || len(p.data) > 1<<16 {
-		t.Errorf("30 MB of metadata: %d bytes kept, %v", len(p.data), err)
+		t.Errorf("60 MB of metadata: %d bytes kept, %v", len(p.data), err)
 	}
 	wantClass(t, "1 x 1", testJPEG(image.Point{X: 1, Y: 1}, 0), BadSize)
 	wantClass(t, "a strip", testJPEG(image.Point{X: 17, Y: 6000}, 0), BadSize)

@@ -135,6 +135,7 @@ func entries(t testing.TB, home store.Store) []Entry {
 }
 
 func TestEveryURLIsAccountedForOnce(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	w, home := newWeb(t), store.NewMem()
 	rows, want := w.rows(urls())
 	plan := begin(t, home, rows, quick((len(rows)+1)/2))
@@ -174,6 +175,11 @@ func TestEveryURLIsAccountedForOnce(t *testing.T) {
 	t.Logf("%d URLs, %d images in %s: %.0f URLs/s", len(rows), answered, took.Round(time.Millisecond), float64(len(rows))/took.Seconds())
 }
 
+// swift leaves out the URLs that a crawl waits for.
+func swift(rows []Row, _ []Class) []Row {
+	return slices.DeleteFunc(rows, func(r Row) bool { return strings.Contains(r.URL, "/slow/") })
+}
+
 func TestSamplesKeepListOrderCaptionAndProvenance(t *testing.T) {
 	w, home := newWeb(t), store.NewMem()
 	rows := []Row{{URL: w.URL + "/jpeg/a", Caption: " a\tcat\n"}, {URL: w.URL + "/404/b"}, {URL: w.URL + "/png/c", Caption: "dog"}}
@@ -194,7 +200,7 @@ func TestSamplesKeepListOrderCaptionAndProvenance(t *testing.T) {
 		t.Errorf("%q", captions)
 	}
 	shard := contents(t, home)["00000.tar"]
-	for _, want := range []string{`"url":"` + w.URL + `/png/c"`, `"original_width":120`, `"status":200`} {
+	for _, want := range []string{`"url":"` + w.URL + `/png/c"`, `"original_width":80`, `"status":200`} {
 		if !strings.Contains(shard, want) {
 			t.Errorf("no %s in the shard", want)
 		}
@@ -205,11 +211,12 @@ func TestSamplesKeepListOrderCaptionAndProvenance(t *testing.T) {
 }
 
 func TestOneOrFourIngestersSameShards(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	w := newWeb(t)
 	rows, _ := w.rows(urls() / 3)
 	var homes []store.Store
 	for _, ingesters := range []int{1, 4} {
-		w.asked = map[string]int{}
+		w.forget()
 		home := store.NewMem()
 		crawlWith(t, home, begin(t, home, rows, quick(20)), ingesters)
 		if _, _, err := WriteIndex(t.Context(), home); err != nil {
@@ -238,14 +245,14 @@ func (s *stopping) PutNew(ctx context.Context, key string, data []byte) error {
 }
 
 func TestAStoppedIngestGoesOnWhereItWas(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	w := newWeb(t)
-	rows, _ := w.rows(100)
-	rows = slices.DeleteFunc(rows, func(r Row) bool { return strings.Contains(r.URL, "/slow/") })
+	rows := swift(w.rows(100))
 	s := quick(10)
 	whole := store.NewMem()
 	crawlWith(t, whole, begin(t, whole, rows, s), 1)
 	want := contents(t, whole)
-	for _, writes := range []int64{0, 5, 10, 11, 12, 16, 29} {
+	for _, writes := range []int64{0, 5, 10, 11, 12, 29} {
 		inner := store.NewMem()
 		home := &stopping{Store: inner}
 		home.left.Store(writes)
@@ -291,8 +298,9 @@ func TestALateCopyOfAPartIsDropped(t *testing.T) {
 }
 
 func TestSealedShardsCanBeUsedWhileTheRestIsCrawled(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	w, home := newWeb(t), store.NewMem()
-	rows, _ := w.rows(60)
+	rows := swift(w.rows(61))
 	plan := begin(t, home, rows, quick(20))
 	c := newCrawler(t, t.Context(), "a", home, plan)
 	defer c.fetcher.close()
@@ -348,6 +356,7 @@ func TestRetryAsksAgainForWhatMayPass(t *testing.T) {
 }
 
 func TestDuplicatesAreLeftOutWhoeverCrawls(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	w := newWeb(t)
 	var rows []Row
 	for i := range 40 {

@@ -24,6 +24,7 @@ type web struct {
 	pictures [][]byte // JPEGs of several sizes and colours
 	png      []byte
 	bomb     []byte // a JPEG header of 30000 x 30000 pixels
+	packed   []byte // a megabyte of zeros, compressed
 
 	mu    sync.Mutex
 	asked map[string]int
@@ -32,13 +33,18 @@ type web struct {
 
 func newWeb(t testing.TB) *web {
 	w := &web{asked: map[string]int{}}
-	for i, size := range []image.Point{{X: 640, Y: 540}, {X: 200, Y: 160}, {X: 520, Y: 700}, {X: 96, Y: 128}} {
+	for i, size := range []image.Point{{X: 112, Y: 96}, {X: 60, Y: 50}, {X: 80, Y: 120}, {X: 30, Y: 40}} {
 		w.pictures = append(w.pictures, testJPEG(size, i))
 	}
 	var b bytes.Buffer
-	png.Encode(&b, testPicture(image.Point{X: 120, Y: 90}, 9))
+	png.Encode(&b, testPicture(image.Point{X: 80, Y: 66}, 9))
 	w.png = b.Bytes()
 	w.bomb = bombJPEG()
+	var z bytes.Buffer
+	packer := gzip.NewWriter(&z)
+	packer.Write(make([]byte, 1<<20))
+	packer.Close()
+	w.packed = z.Bytes()
 	w.Server = httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(func() {
 		w.CloseClientConnections()
@@ -75,6 +81,13 @@ func (w *web) count(path string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.asked[path]
+}
+
+// forget makes the next request the first one again.
+func (w *web) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.asked)
 }
 
 // serve answers by the first word of the path; what follows makes URLs differ.
@@ -131,9 +144,7 @@ func (w *web) serve(out http.ResponseWriter, r *http.Request) {
 		out.Write(w.bomb)
 	case "gzip": // a bomb of zeros
 		out.Header().Set("Content-Encoding", "gzip")
-		z := gzip.NewWriter(out)
-		io.CopyN(z, zeros{}, 1<<20)
-		z.Close()
+		out.Write(w.packed)
 	case "truncated":
 		out.Write(picture[:len(picture)/2])
 	case "liar": // promises more than it sends
@@ -150,13 +161,6 @@ func (w *web) serve(out http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(out, r)
 	}
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
 }
 
 // mixture says which class each kind of URL must end in, and how many of a hundred there are.
@@ -190,7 +194,7 @@ func (w *web) rows(n int) (list []Row, want []Class) {
 // quick are settings for tests: what must fail fails soon.
 func quick(perShard int) Settings {
 	s := DefaultSettings()
-	s.PerShard, s.MaxBytes, s.Tries, s.Backoff, s.Timeout = perShard, 1<<20, 2, time.Millisecond, 2*time.Second
+	s.PerShard, s.ShortSide, s.MaxBytes, s.Tries, s.Backoff, s.Timeout = perShard, 64, 1<<18, 2, time.Millisecond, 3*time.Second
 	return s
 }
 
