@@ -4,6 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.tools/interop-venv/bin/python}
-"$python" -B scripts/interop/data.py
+"$python" -B scripts/interop/data.py bin/textground
 "$python" -B scripts/interop/weights.py bin/textground
 "$python" -B scripts/interop/ingest.py bin/textground
