@@ -73,7 +73,7 @@ $(BENCH_VENV)/ready: scripts/bench/requirements.txt
 	touch $@
 
 bench-data: build $(VERSITYGW) $(INTEROP_VENV)/ready ## the loader beside torchvision and webdataset, and a 2 GB bucket through a 300 MB cache (docs/data.md)
-	PYTHON=$(INTEROP_VENV)/bin/python VERSITYGW=$(VERSITYGW) scripts/bench/data.sh
+	$(INTEROP_VENV)/bin/python -B scripts/bench/data.py $(VERSITYGW) $(BENCH_FLAGS)
 
 interop: build $(INTEROP_VENV)/ready ## files to and from PyTorch, open_clip, webdataset and img2dataset, all from PyPI
 	PYTHON=$(INTEROP_VENV)/bin/python scripts/interop/run.sh
