@@ -160,7 +160,7 @@ func TestWrongWordsAreRefusedInEveryCommand(t *testing.T) {
 	p := newPlace(t)
 	p.train("--workers", "1", "--run", "words", "--steps", "4")
 	p.refused([]string{"textground chaos has no command", "kill"}, "chaos", "explode")
-	p.refused([]string{"checkpoint has no command", "export"}, "checkpoint", "nope")
+	p.refused([]string{"checkpoint has no command", "verify"}, "checkpoint", "nope")
 	p.refused([]string{"data has no command", "index"}, "data", "nope")
 	p.refused([]string{"usage: textground checkpoint diff RUN STEP RUN STEP"}, "checkpoint", "diff", "a", "b")
 	p.refused([]string{"no checkpoint of step 3", "it has 4"}, "prove", "words", "--to", "3")
