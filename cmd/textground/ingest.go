@@ -375,6 +375,9 @@ func (f *ingestFlags) finish(ctx context.Context, counts *ingest.Counts, out, ta
 	if err != nil {
 		return err
 	}
+	if !summary.Complete {
+		return fmt.Errorf("%d of %d URLs have no line in a ledger of %s, although an ingester said so; run the same command again", summary.Rows-summary.Done, summary.Rows, f.home)
+	}
 	if counts != nil {
 		summary.Counts = map[string]any{"requests": counts.Requests.Load(), "retries": counts.Retries.Load(), "bytes": counts.Bytes.Load(), "parts": counts.Parts.Load(), "parts_late": counts.Late.Load()}
 	}

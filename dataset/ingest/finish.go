@@ -30,6 +30,7 @@ type crawl struct {
 	plans   []*Plan
 	ledgers []*Ledger
 	sealed  bool // every part
+	settled int  // ledgers of the generations that are done
 }
 
 func readCrawl(ctx context.Context, home store.Store) (*crawl, error) {
@@ -37,7 +38,7 @@ func readCrawl(ctx context.Context, home store.Store) (*crawl, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &crawl{sealed: true}
+	c := &crawl{}
 	for generation := range newest.Generation + 1 {
 		plan, err := readPlan(ctx, home, generation)
 		if err != nil {
@@ -48,13 +49,16 @@ func readCrawl(ctx context.Context, home store.Store) (*crawl, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.sealed = c.sealed && len(parts) == plan.Parts
+		c.sealed = len(parts) == plan.Parts // a generation begins when the one before is done
 		for _, part := range parts {
 			ledger, err := readLedger(ctx, home, generation, part)
 			if err != nil {
 				return nil, err
 			}
 			c.ledgers = append(c.ledgers, ledger)
+		}
+		if c.sealed {
+			c.settled = len(c.ledgers)
 		}
 	}
 	return c, nil
@@ -94,8 +98,8 @@ func Summarize(ctx context.Context, home store.Store) (Summary, error) {
 }
 
 // WriteIndex writes the index of the shards that are sealed, so that they can be trained on; the crawl may still go on, and
-// the next index then has another fingerprint. When everything is sealed it leaves out duplicates, where the plan wants that,
-// and deletes shards that no ledger names.
+// the next index then has another fingerprint. It leaves out duplicates of generations that are done, where the plan wants that,
+// and, when everything is sealed, deletes shards that it does not name.
 func WriteIndex(ctx context.Context, home store.Store) (*dataset.Index, Summary, error) {
 	c, err := readCrawl(ctx, home)
 	if err != nil {
@@ -103,14 +107,16 @@ func WriteIndex(ctx context.Context, home store.Store) (*dataset.Index, Summary,
 	}
 	s := c.summary(home)
 	var shards []dataset.Shard
-	for _, ledger := range c.ledgers {
+	rest := c.ledgers
+	if c.plans[0].Settings.Unique {
+		if shards, err = unique(ctx, home, c.ledgers[:c.settled]); err != nil {
+			return nil, s, err
+		}
+		rest = c.ledgers[c.settled:]
+	}
+	for _, ledger := range rest {
 		if ledger.Shard != nil {
 			shards = append(shards, *ledger.Shard)
-		}
-	}
-	if c.sealed && c.plans[0].Settings.Unique {
-		if shards, err = c.unique(ctx, home); err != nil {
-			return nil, s, err
 		}
 	}
 	ix, err := dataset.WriteCrawlIndex(ctx, home, "", shards, &dataset.Crawl{Answered: s.Answered, Asked: s.Rows})

@@ -19,13 +19,13 @@ var ourShard = regexp.MustCompile(`^(r[1-9][0-9]*-)?[0-9]{5,}(-[0-9a-f]{16})?(-u
 
 func isOurShard(key string) bool { return ourShard.MatchString(key) }
 
-// unique returns the shards without exact duplicates. Of bodies with one digest the first stays, in the order of generations
+// unique returns the shards of generations that are done, without exact duplicates. Of bodies with one digest the first stays, in the order of generations
 // and then of the list: so it does not matter who crawled what, nor when. A shard that holds a later one is written again
 // beside the old, which is deleted when the index is there.
-func (c *crawl) unique(ctx context.Context, home store.Store) ([]dataset.Shard, error) {
+func unique(ctx context.Context, home store.Store, ledgers []*Ledger) ([]dataset.Shard, error) {
 	seen := map[string]bool{}
 	var shards []dataset.Shard
-	for _, ledger := range c.ledgers {
+	for _, ledger := range ledgers {
 		drop := map[string]bool{}
 		for _, entry := range ledger.Entries {
 			if entry.Class == Answered {
