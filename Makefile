@@ -33,13 +33,19 @@ test: $(VERSITYGW) ## all tests, race detector included
 test-nocgo: ## the tests without cgo: the reference kernels do the work
 	CGO_ENABLED=0 $(GO) test ./...
 
-test-cuda: ## the CUDA device and its kernels on an emulated card (under 20 minutes)
-	kernels/emu/build.sh build/emu/libcuda.so
-	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so $(GO) test -count=1 -tags cuda -timeout 20m \
+test-cuda: test-cuda-kernels test-cuda-runs ## the CUDA device on an emulated card: kernels, goldens, whole runs (under 20 minutes)
+
+EMULATED := $(CURDIR)/build/emu/libcuda.so
+test-cuda-kernels: ## every kernel against the reference, and the goldens, on an emulated card (part of CI)
+	kernels/emu/build.sh $(EMULATED)
+	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(EMULATED) $(GO) test -count=1 -tags cuda -timeout 20m \
 	  ./kernels/emu/... ./kernels/cuda/... ./kernels/devices/... ./internal/golden/...
-	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so $(GO) test -count=1 -tags cuda -timeout 20m -run TestCards ./cmd/textground
-	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(CURDIR)/build/emu/libcuda.so TG_EMU_SEED=2 TG_EMU_SM=80 \
+	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(EMULATED) TG_EMU_SEED=2 TG_EMU_SM=80 \
 	  $(GO) test -count=1 -tags cuda -timeout 20m -run TestConforms ./kernels/cuda
+
+test-cuda-runs: ## runs of one, two and three emulated cards, of full and of dying ones
+	kernels/emu/build.sh $(EMULATED)
+	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=$(EMULATED) $(GO) test -count=1 -tags cuda -timeout 20m -run TestCards ./cmd/textground
 
 test-gpu: ## the CUDA device's tests on this machine's own card (docs/gpu.md)
 	$(WITH_CUDA) TEXTGROUND_CUDA_DRIVER=libcuda.so.1 $(GO) test -count=1 -tags cuda -timeout 20m ./kernels/cuda/... ./kernels/devices/... ./internal/golden/...
@@ -113,4 +119,4 @@ kernels-check: ## compile them again and want the committed bytes, no spills, an
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-asan test-cuda-races race lint bench bench-data interop digest vitb16 fuzz ingest-large sim proto clip-check kernels kernels-check
+.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-kernels test-cuda-runs test-cuda-asan test-cuda-races race lint bench bench-data interop digest vitb16 fuzz ingest-large sim proto clip-check kernels kernels-check
