@@ -2,6 +2,7 @@
 //
 //	go run ./internal/nvcc           build, and write the manifest
 //	go run ./internal/nvcc -check    build elsewhere, and fail unless every byte is the committed one
+//	go run ./internal/nvcc -install  only install the compiler: fails where PyPI cannot be reached
 //
 // The compiler comes as Python wheels into .tools/nvcc, at the versions of toolchain.txt; no CUDA toolkit is installed. Each
 // source becomes a cubin for sm_80 (which runs on every 8.x card), one for sm_90a, and PTX for cards that are newer. Sources

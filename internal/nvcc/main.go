@@ -20,16 +20,17 @@ const (
 
 func main() {
 	check := flag.Bool("check", false, "build elsewhere and compare with what is committed")
+	installOnly := flag.Bool("install", false, "only install the compiler")
 	flag.Parse()
-	if err := build(*check); err != nil {
+	if err := build(*check, *installOnly); err != nil {
 		fmt.Fprintln(os.Stderr, "nvcc:", err)
 		os.Exit(1)
 	}
 }
 
-func build(check bool) error {
+func build(check, installOnly bool) error {
 	t, err := install(venv)
-	if err != nil {
+	if err != nil || installOnly {
 		return err
 	}
 	fresh, err := os.MkdirTemp("", "textground-kernels-")
