@@ -19,15 +19,18 @@ func Resize(dst, src []uint8, stride int, across, down Taps) {
 	between := 3 * len(across.First) * (down.last() - top)
 	scratch := scratches.Get().(*[]uint8)
 	defer scratches.Put(scratch)
-	if need := between + 3*across.last() + 1; cap(*scratch) < need {
+	if need := between + rowsTogether*3*across.last(); cap(*scratch) < need {
 		*scratch = make([]uint8, need)
 	}
-	rows, line := (*scratch)[:between], (*scratch)[between:between+3*across.last()+1] // a pixel is loaded as four bytes
-	C.tg_resize_rows(octets(rows), octets(line), octets(src[top*stride:]), C.int(stride), C.int(down.last()-top), C.int(len(line)-1),
+	rows, block := (*scratch)[:between], (*scratch)[between:between+rowsTogether*3*across.last()]
+	C.tg_resize_rows(octets(rows), octets(block), octets(src[top*stride:]), C.int(stride), C.int(down.last()-top), C.int(across.last()),
 		C.int(len(across.First)), C.int(across.Width), numbers(across.First), numbers(across.Weights))
 	C.tg_blend_rows(octets(dst), octets(rows), C.int(3*len(across.First)), C.int(len(down.First)), C.int(down.Width), C.int(top),
 		numbers(down.First), numbers(down.Weights))
 }
+
+// rowsTogether is how many rows tg_resize_rows scales at once.
+const rowsTogether = 16
 
 // scratches keep what lies between rows and columns: hundreds of kilobytes that need no clearing.
 var scratches = sync.Pool{New: func() any { return new([]uint8) }}

@@ -11,31 +11,42 @@
 
 enum { weight_bits = 22, half_weight = 1 << (weight_bits - 1) };
 
-typedef int32_t four __attribute__((vector_size(16)));
-typedef uint8_t four_bytes __attribute__((vector_size(4)));
-
 static inline int32_t rounded(int32_t sum) {
 	sum >>= weight_bits;
 	return sum > 255 ? 255 : sum;
 }
 
-// A pixel is one vector: red, green, blue and the red of its neighbour, which nobody reads.
+enum { together = 16, lanes = 3 * together };
+
+// turned copies a column of pixels beside each other, for every column of up to 16 rows: [used][16][3].
+static void turned(uint8_t *block, const uint8_t *src, int stride, int n, int used) {
+	for (int y = 0; y < n; y++, src += stride)
+		for (int x = 0; x < used; x++)
+			memcpy(block + (int64_t)x * lanes + 3 * y, src + 3 * x, 3);
+}
+
+// Sixteen rows share every weight: an output is a sum of vectors that are long and lie in a row.
 EACH_PROCESSOR
-void tg_resize_rows(uint8_t *rows, uint8_t *line, const uint8_t *src, int stride, int n, int used, int outputs, int width,
+void tg_resize_rows(uint8_t *rows, uint8_t *block, const uint8_t *src, int stride, int n, int used, int outputs, int width,
 	const int32_t *first, const int32_t *weights) {
-	for (int y = 0; y < n; y++, src += stride) {
-		memcpy(line, src, used);
-		for (int x = 0; x < outputs; x++, rows += 3) {
-			four sum = {half_weight, half_weight, half_weight, half_weight};
-			const uint8_t *pixel = line + 3 * first[x];
-			const int32_t *weight = weights + (int64_t)x * width;
+	for (int from = 0; from < n; from += together) {
+		int high = n - from < together ? n - from : together;
+		turned(block, src + (int64_t)from * stride, stride, high, used);
+		for (int x = 0; x < outputs; x++) {
+			int32_t sums[lanes];
+			uint8_t out[lanes];
+			for (int k = 0; k < lanes; k++)
+				sums[k] = half_weight;
 			for (int i = 0; i < width; i++) {
-				four_bytes p;
-				memcpy(&p, pixel + 3 * i, 4);
-				sum += __builtin_convertvector(p, four) * weight[i];
+				const uint8_t *pixels = block + (int64_t)(first[x] + i) * lanes;
+				int32_t weight = weights[(int64_t)x * width + i];
+				for (int k = 0; k < lanes; k++)
+					sums[k] += weight * pixels[k];
 			}
-			for (int c = 0; c < 3; c++)
-				rows[c] = rounded(sum[c]);
+			for (int k = 0; k < lanes; k++)
+				out[k] = rounded(sums[k]);
+			for (int y = 0; y < high; y++)
+				memcpy(rows + ((int64_t)(from + y) * outputs + x) * 3, out + 3 * y, 3);
 		}
 	}
 }

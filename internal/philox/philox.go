@@ -1,7 +1,5 @@
 package philox
 
-import "math/bits"
-
 // Use separates the streams that one seed feeds, so that no two purposes ever share a number.
 type Use uint32
 
@@ -50,15 +48,16 @@ func (k Key) Uniforms(dst []float32, step, lane uint32) {
 
 func unit(x uint32) float32 { return (float32(x>>9) + 0.5) * (1.0 / (1 << 23)) }
 
-// rounds is Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC'11).
+// rounds is Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC'11). Its state is in variables, since the
+// compiler keeps arrays in memory.
 func rounds(c [4]uint32, k [2]uint32) [4]uint32 {
 	const m0, m1, w0, w1 = 0xD2511F53, 0xCD9E8D57, 0x9E3779B9, 0xBB67AE85
+	c0, c1, c2, c3, k0, k1 := c[0], c[1], c[2], c[3], k[0], k[1]
 	for range 10 {
-		hi0, lo0 := bits.Mul32(m0, c[0])
-		hi1, lo1 := bits.Mul32(m1, c[2])
-		c = [4]uint32{hi1 ^ c[1] ^ k[0], lo1, hi0 ^ c[3] ^ k[1], lo0}
-		k[0] += w0
-		k[1] += w1
+		p0, p1 := uint64(m0)*uint64(c0), uint64(m1)*uint64(c2)
+		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
+		k0 += w0
+		k1 += w1
 	}
-	return c
+	return [4]uint32{c0, c1, c2, c3}
 }
