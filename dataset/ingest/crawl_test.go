@@ -76,7 +76,7 @@ func crawlWith(t testing.TB, home store.Store, plan *Plan, ingesters int) *Count
 	g, ctx := errgroup.WithContext(t.Context())
 	var first *Counts
 	for i := range ingesters {
-		c := newCrawler(t, ctx, fmt.Sprintf("i%d", i), home, plan)
+		c := newCrawler(ctx, t, fmt.Sprintf("i%d", i), home, plan)
 		if i == 0 {
 			first = c.Counts
 		}
@@ -88,7 +88,7 @@ func crawlWith(t testing.TB, home store.Store, plan *Plan, ingesters int) *Count
 	return first
 }
 
-func newCrawler(t testing.TB, ctx context.Context, name string, home store.Store, plan *Plan) *Crawler {
+func newCrawler(ctx context.Context, t testing.TB, name string, home store.Store, plan *Plan) *Crawler {
 	t.Helper()
 	c, err := NewCrawler(ctx, name, home, plan, loopback())
 	if err != nil {
@@ -260,7 +260,7 @@ func TestAStoppedIngestGoesOnWhereItWas(t *testing.T) {
 		plan, err := Begin(t.Context(), home, writeList(t, rows), 0, s, nil)
 		if err == nil {
 			desk, _ := NewDesk(t.Context(), home, plan, time.Now)
-			err = newCrawler(t, t.Context(), "a", home, plan).Run(t.Context(), desk)
+			err = newCrawler(t.Context(), t, "a", home, plan).Run(t.Context(), desk)
 		}
 		if !errors.Is(err, errStopped) {
 			t.Fatalf("after %d writes: %v", writes, err)
@@ -278,7 +278,7 @@ func TestALateCopyOfAPartIsDropped(t *testing.T) {
 	plan := begin(t, home, rows, quick(20))
 	crawlWith(t, home, plan, 1)
 	before := contents(t, home)
-	late := newCrawler(t, t.Context(), "late", home, plan)
+	late := newCrawler(t.Context(), t, "late", home, plan)
 	defer late.fetcher.close()
 	outcomes := make([]outcome, len(rows)) // as if nothing had answered
 	for i, row := range rows {
@@ -303,7 +303,7 @@ func TestSealedShardsCanBeUsedWhileTheRestIsCrawled(t *testing.T) {
 	w, home := newWeb(t), store.NewMem()
 	rows := swift(w.rows(61))
 	plan := begin(t, home, rows, quick(20))
-	c := newCrawler(t, t.Context(), "a", home, plan)
+	c := newCrawler(t.Context(), t, "a", home, plan)
 	defer c.fetcher.close()
 	if done, err := c.work(t.Context(), 1); !done || err != nil {
 		t.Fatal(err)
@@ -411,7 +411,7 @@ func TestARetryAfterDuplicatesCanBeIndexedAtAnyTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(1)
-	c := newCrawler(t, t.Context(), "a", home, next)
+	c := newCrawler(t.Context(), t, "a", home, next)
 	defer c.fetcher.close()
 	if _, err := c.work(t.Context(), 1); err != nil {
 		t.Fatal(err)
@@ -523,7 +523,7 @@ func TestAnIngesterStopsWhenItIsTold(t *testing.T) {
 	rows, _ := w.rows(10)
 	plan := begin(t, home, rows, quick(10))
 	ctx, cancel := context.WithCancel(t.Context())
-	c := newCrawler(t, ctx, "a", home, plan)
+	c := newCrawler(ctx, t, "a", home, plan)
 	cancel()
 	if err := c.Run(ctx, deaf{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)

@@ -199,7 +199,7 @@ func (f *fetcher) hop(parent context.Context, at *url.URL) (b body, next *url.UR
 	defer cancel(nil)
 	clock := time.AfterFunc(f.settings.Timeout, func() { cancel(context.DeadlineExceeded) })
 	defer clock.Stop()
-	if b, next, err = f.request(ctx, parent, at, clock); err != nil && context.Cause(ctx) == context.DeadlineExceeded {
+	if b, next, err = f.request(ctx, parent, at, clock); err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		err = context.DeadlineExceeded
 	}
 	return b, next, err

@@ -3,6 +3,7 @@ package ingest
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -71,7 +72,7 @@ func (r ranged) ReadAt(p []byte, offset int64) (int, error) {
 	}
 	defer body.Close()
 	n, err := io.ReadFull(body, p)
-	if err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = io.EOF
 	}
 	return n, err
@@ -92,7 +93,7 @@ func (f listFile) spool(ctx context.Context, k kind) (file *os.File, size int64,
 		file.Close()
 		os.Remove(file.Name())
 	}
-	if size, err = io.Copy(file, r); err != nil { //nolint:gosec // G110: the user's own list, onto the user's own disk
+	if size, err = io.Copy(file, r); err != nil {
 		release()
 		return nil, 0, nil, fmt.Errorf("unpacking the list %s: %w", f.Name, err)
 	}

@@ -165,7 +165,7 @@ func readValues(r parquet.ColumnChunkValueReader, values []parquet.Value) (int, 
 			values[n+i] = values[n+i].Clone() // a page is gone when the next one is read
 		}
 		n += got
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

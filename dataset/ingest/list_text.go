@@ -80,7 +80,7 @@ func tableRows(file string, columns Columns, read func() (fields []string, line 
 		url, caption, known := columns.positions()
 		for {
 			fields, line, err := read()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
@@ -113,7 +113,7 @@ func jsonRows(file string, r io.Reader, columns Columns) iter.Seq2[Row, error] {
 		lines := newLines(r)
 		for {
 			line, err := lines.read()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			row, rule, mend := Row{}, "it cannot be read", "mend the line"

@@ -98,7 +98,7 @@ func readSamples(ctx context.Context, home store.Store, shard dataset.Shard, dro
 	var samples []dataset.Sample
 	for r := tar.NewReader(bytes.NewReader(data)); ; {
 		header, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return samples, nil
 		}
 		if err != nil {
