@@ -211,7 +211,9 @@ func write(t *testing.T, dir, name string, data []byte) string {
 // huggingFace is a CLIPModel of one block a tower.
 func huggingFace() tcl.Weights {
 	w := tcl.Weights{}
-	put := func(name string, shape ...int) { w[name] = dense.Of(make([]float32, tcl.Parameter{Shape: shape}.Len()), shape...) }
+	put := func(name string, shape ...int) {
+		w[name] = dense.Of(make([]float32, tcl.Parameter{Shape: shape}.Len()), shape...)
+	}
 	pair := func(name string, out int, in ...int) {
 		put(name+".weight", append([]int{out}, in...)...)
 		put(name+".bias", out)
