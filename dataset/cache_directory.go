@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -32,6 +33,23 @@ type directoryShelf struct {
 
 	mu      sync.Mutex
 	checked map[string]fs.FileInfo // by digest, the file whose digest this process has seen
+
+	over atomic.Bool // the budget is passed, for shards that are in use
+}
+
+// directoryBook is a whole shard, locked while it is open.
+type directoryBook struct {
+	*os.File
+	shelf *directoryShelf
+}
+
+// Close ends the lock, and gives back what the budget was passed by.
+func (b directoryBook) Close() error {
+	err := b.File.Close()
+	if b.shelf.over.Load() {
+		_ = b.shelf.trim() // the next shard will try again, and says what fails
+	}
+	return err
 }
 
 const (
@@ -59,7 +77,7 @@ func (d *directoryShelf) find(s *Shard) (book, bool, error) {
 	}
 	now := time.Now()
 	_ = os.Chtimes(f.Name(), now, now) // another user's file keeps its time, and goes earlier
-	return f, d.wasChecked(s, f), nil
+	return directoryBook{f, d}, d.wasChecked(s, f), nil
 }
 
 // wasChecked reports whether the caller has been told to check this file before.
@@ -99,7 +117,7 @@ func (d *directoryShelf) fill(ctx context.Context, s *Shard, fill func(draft) er
 		f.Close() // what has arrived stays for the next attempt
 		return nil, err
 	}
-	if err := os.Rename(f.Name(), d.wholePath(s)); err != nil {
+	if err := d.publish(f, s); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("putting shard %s into the cache %s: %w", s.Name, d.dir, err)
 	}
@@ -108,7 +126,17 @@ func (d *directoryShelf) fill(ctx context.Context, s *Shard, fill func(draft) er
 		return nil, fmt.Errorf("sharing shard %s in the cache %s: %w", s.Name, d.dir, err)
 	}
 	d.wasChecked(s, f)
-	return f, nil
+	return directoryBook{f, d}, nil
+}
+
+// publish gives a complete draft its name. Whoever counts what is there meanwhile would miss it under both names.
+func (d *directoryShelf) publish(f *os.File, s *Shard) error {
+	room, err := d.lockRoom()
+	if err != nil {
+		return err
+	}
+	defer room.Close()
+	return os.Rename(f.Name(), d.wholePath(s))
 }
 
 // begin returns the draft of a shard, locked, once nobody else writes it; or the whole shard if another process completed it.
@@ -119,6 +147,11 @@ func (d *directoryShelf) begin(ctx context.Context, s *Shard) (f *os.File, whole
 		}
 		err = flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil && hasName(f) {
+			if b := d.sound(s); b != nil { // completed between the first look and the lock
+				os.Remove(f.Name())
+				f.Close()
+				return nil, b, nil
+			}
 			return f, nil, nil
 		}
 		f.Close()
@@ -130,17 +163,24 @@ func (d *directoryShelf) begin(ctx context.Context, s *Shard) (f *os.File, whole
 				return nil, nil, fmt.Errorf("waiting for another process to fetch shard %s: %w", s.Name, err)
 			}
 		}
-		if b, checked, err := d.find(s); err == nil {
-			if !checked {
-				err = checkBook(b, s)
-			}
-			if err == nil {
-				return nil, b, nil
-			}
-			_ = b.Close()
-			d.remove(s)
+		if b := d.sound(s); b != nil {
+			return nil, b, nil
 		}
 	}
+}
+
+// sound opens a shard that is here and has the digest of the index; nil if there is none.
+func (d *directoryShelf) sound(s *Shard) book {
+	b, checked, err := d.find(s)
+	if err != nil {
+		return nil
+	}
+	if checked || checkBook(b, s) == nil {
+		return b
+	}
+	_ = b.Close()
+	d.remove(s)
+	return nil
 }
 
 func pause(ctx context.Context, t time.Duration) error {
@@ -159,14 +199,11 @@ func (d *directoryShelf) openDraft(s *Shard) (*os.File, error) {
 	if err := os.MkdirAll(d.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the shard cache: %w", err)
 	}
-	room, err := os.OpenFile(filepath.Join(d.dir, "room.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	room, err := d.lockRoom()
 	if err != nil {
-		return nil, fmt.Errorf("making room in the shard cache: %w", err)
+		return nil, err
 	}
 	defer room.Close()
-	if err := flock(room, syscall.LOCK_EX); err != nil {
-		return nil, fmt.Errorf("making room in the shard cache %s: %w", d.dir, err)
-	}
 	if _, err := os.Stat(d.draftPath(s)); err != nil { // a draft counts as the whole shard already
 		if err := d.makeRoom(s.Size); err != nil {
 			return nil, fmt.Errorf("making room in the shard cache: %w", err)
@@ -177,6 +214,28 @@ func (d *directoryShelf) openDraft(s *Shard) (*os.File, error) {
 		return nil, fmt.Errorf("making room in the shard cache: %w", err)
 	}
 	return f, nil
+}
+
+// lockRoom keeps other processes from making room until the file is closed.
+func (d *directoryShelf) lockRoom() (*os.File, error) {
+	room, err := os.OpenFile(filepath.Join(d.dir, "room.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("making room in the shard cache: %w", err)
+	}
+	if err := flock(room, syscall.LOCK_EX); err != nil {
+		room.Close()
+		return nil, fmt.Errorf("making room in the shard cache %s: %w", d.dir, err)
+	}
+	return room, nil
+}
+
+func (d *directoryShelf) trim() error {
+	room, err := d.lockRoom()
+	if err != nil {
+		return err
+	}
+	defer room.Close()
+	return d.makeRoom(0)
 }
 
 // makeRoom removes what nobody uses, the oldest first, until n more bytes keep the budget.
@@ -200,6 +259,7 @@ func (d *directoryShelf) makeRoom(n int64) error {
 			n -= shelvedBytes(info)
 		}
 	}
+	d.over.Store(n > d.budget)
 	return nil
 }
 
