@@ -74,8 +74,8 @@ func conforms(t *testing.T, multiprocessors int, kernel string, operation func(b
 }
 
 // inside returns a matrix within a wider one, at an address of four bytes, and the wider one, whose rest nobody may touch.
-func (b *bench) inside(make func(shape ...int) kernels.Tensor, rows, cols int) (view, whole kernels.Tensor) {
-	whole = make(rows, cols+5)
+func (b *bench) inside(alloc func(shape ...int) kernels.Tensor, rows, cols int) (view, whole kernels.Tensor) {
+	whole = alloc(rows, cols+5)
 	return whole.Columns(3, 3+cols), whole
 }
 
@@ -153,12 +153,12 @@ func TestHopperConvolutionsConform(t *testing.T) {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			conforms(t, 1, c.kernel, func(b *bench) []kernels.Tensor {
 				// Views that begin at an odd element: nothing may rely on alignment.
-				odd := func(make func(shape ...int) kernels.Tensor, shape ...int) kernels.Tensor {
+				odd := func(alloc func(shape ...int) kernels.Tensor, shape ...int) kernels.Tensor {
 					n := 1
 					for _, d := range shape {
 						n *= d
 					}
-					return make(n+1).View(1, shape...)
+					return alloc(n+1).View(1, shape...)
 				}
 				small := []int{c.batch, c.height, c.width}
 				in := append(append([]int{}, small...), c.in)
