@@ -66,7 +66,7 @@ type Coordinator struct {
 	view     view
 }
 
-// How long the last orders are repeated after the end, so that workers hear of it.
+// How long the last orders are repeated after the end for workers that have not answered them by leaving.
 const lingerFor = 3 * proto.ResendEvery
 
 // tickEvery is the machine's clock.
@@ -165,7 +165,7 @@ func (c *Coordinator) loop(ctx context.Context) error {
 			}
 		}
 		c.view.write()
-		if c.finish != nil && c.Now().Sub(c.finished) > lingerFor {
+		if c.finish != nil && (c.machine.Deserted() || c.Now().Sub(c.finished) > lingerFor) {
 			return nil
 		}
 	}

@@ -136,7 +136,7 @@ type Report struct {
 	Volumes    map[int]string `json:"volumes,omitempty"`     // volume → JSON record of what was written for it
 	SaveFailed string         `json:"save_failed,omitempty"` // why a volume of that save could not be written
 	Failed     string         `json:"failed,omitempty"`      // the error that ends this worker, the first cause
-	Leaving    bool           `json:"leaving,omitempty"`     // asked to go (SIGTERM): give its lanes away at once
+	Leaving    bool           `json:"leaving,omitempty"`     // goes, asked to (SIGTERM) or because the run is over: give its lanes away at once
 
 	BadSamples map[string]int `json:"bad_samples,omitempty"` // samples that this worker's loader left out so far, by reason
 }

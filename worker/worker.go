@@ -142,7 +142,7 @@ func (w *Worker) rest(ctx context.Context, heard *time.Timer) error {
 	return nil
 }
 
-// leave gives the lanes away; the loop ends when the coordinator has heard it.
+// leave says that the worker goes: its lanes are given away, or the coordinator need not wait for it at the end.
 func (w *Worker) leave() {
 	w.leaving = true
 	w.report(func(r *proto.Report) { r.Leaving = true })
@@ -172,10 +172,9 @@ func (w *Worker) obey(ctx context.Context, o *proto.Orders) (over bool, err erro
 		return true, fmt.Errorf("the run refuses this worker: %s", why)
 	}
 	switch o.Mode {
-	case proto.Finished:
-		return true, nil
-	case proto.Stopped:
-		w.Log.Info("the run stopped", "reason", o.Reason)
+	case proto.Finished, proto.Stopped:
+		w.Log.Info("the run is over", "reason", o.Reason)
+		w.leave()
 		return true, nil
 	case proto.Loading:
 		return false, w.load(ctx, o.Base)

@@ -127,7 +127,7 @@ func (m *Machine) noticeEnd(w *worker) {
 			m.cause = w.report.Worker + ": " + w.report.Failed
 		}
 		m.depart(w, Broke, w.report.Failed)
-	case w.report.Leaving && m.isMember(w.report.Worker):
+	case w.report.Leaving && m.isMember(w.report.Worker) && m.phase != over:
 		m.depart(w, Left, "asked to go")
 	}
 }

@@ -137,6 +137,16 @@ func (m *Machine) end(outcome Outcome, reason string) {
 	m.finish = &Finish{Outcome: outcome, Reason: reason, Sealed: m.base.Step}
 }
 
+// Deserted reports, after the end, whether every worker that is heard has taken note of it and left.
+func (m *Machine) Deserted() bool {
+	for _, w := range m.workers {
+		if !w.silent && !w.ended && !w.report.Leaving {
+			return false
+		}
+	}
+	return true
+}
+
 // saveWaitsFor names what the save that ends the run still needs.
 func (m *Machine) saveWaitsFor() string {
 	if why, refused := m.refusedAtEnd(); refused {

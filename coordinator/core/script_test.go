@@ -76,8 +76,11 @@ func (s *script) run(verb string, args []string) []Action {
 		s.configure(args)
 		return nil
 	}
-	if verb == "waiting" {
+	switch verb {
+	case "waiting":
 		return []Action{Note{Kind: "waiting", Text: s.machine.Waiting()}}
+	case "deserted":
+		return []Action{Note{Kind: "deserted", Text: strconv.FormatBool(s.machine.Deserted())}}
 	}
 	return s.machine.Handle(s.event(verb, args))
 }

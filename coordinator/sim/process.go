@@ -180,7 +180,11 @@ func (p *process) obey(o *proto.Orders) bool {
 		p.change(func(r *proto.Report) { r.Epoch, r.Step, r.Forwarded, r.Done = o.Epoch, proto.NoStep, nil, nil })
 	}
 	holdsLane := slices.ContainsFunc(o.Leases, func(l proto.Lease) bool { return l.Worker == p.name })
-	if o.Mode == proto.Finished || o.Mode == proto.Stopped || p.leaving && !holdsLane {
+	over := o.Mode == proto.Finished || o.Mode == proto.Stopped
+	if over {
+		p.change(func(r *proto.Report) { r.Leaving = true })
+	}
+	if over || p.leaving && !holdsLane {
 		p.exit()
 		return true
 	}
