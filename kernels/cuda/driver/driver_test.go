@@ -14,7 +14,12 @@ import (
 	"gorgonia.org/cu"
 )
 
-// build compiles a driver of the test's own.
+// inChildWith opens a driver of the test's own, compiled with flags.
+func inChildWith(t *testing.T, flags ...string) (output string) {
+	t.Helper()
+	return inChild(t, func() string { return build(t, flags...) }, printOpen)
+}
+
 func build(t *testing.T, flags ...string) string {
 	t.Helper()
 	library := filepath.Join(t.TempDir(), "libcuda.so")
@@ -26,14 +31,14 @@ func build(t *testing.T, flags ...string) string {
 }
 
 // A process has one driver, so every promise about opening one is a process of its own: the test that runs it again.
-func inChild(t *testing.T, library string, check func()) (output string) {
+func inChild(t *testing.T, library func() string, check func()) (output string) {
 	t.Helper()
 	if os.Getenv("TEXTGROUND_TEST_CHILD") == t.Name() {
 		check()
 		os.Exit(0)
 	}
 	c := exec.Command(os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
-	c.Env = append(os.Environ(), "TEXTGROUND_TEST_CHILD="+t.Name(), "TEXTGROUND_CUDA_DRIVER="+library)
+	c.Env = append(os.Environ(), "TEXTGROUND_TEST_CHILD="+t.Name(), "TEXTGROUND_CUDA_DRIVER="+library())
 	out, err := c.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -50,7 +55,7 @@ func printOpen() {
 }
 
 func TestWithoutADriverNothingIsCalledAndCuLives(t *testing.T) {
-	got := inChild(t, "/nowhere/libcuda.so.1", func() {
+	got := inChild(t, func() string { return "/nowhere/libcuda.so.1" }, func() {
 		if _, err := cu.NumDevices(); err == nil || !strings.Contains(err.Error(), "NotInitialized") {
 			os.Stdout.WriteString("a call before Open: " + err.Error() + "\n")
 		}
@@ -62,14 +67,14 @@ func TestWithoutADriverNothingIsCalledAndCuLives(t *testing.T) {
 }
 
 func TestADriverThatIsTooOldIsNamedWithTheOneNeeded(t *testing.T) {
-	got := inChild(t, build(t, "-DVERSION=12040"), printOpen)
+	got := inChildWith(t, "-DVERSION=12040")
 	if !strings.Contains(got, "the NVIDIA driver is for CUDA 12.4: the kernels need CUDA 13.0, that is driver 580 or newer") {
 		t.Error(got)
 	}
 }
 
 func TestADriverWithoutADeviceSaysSo(t *testing.T) {
-	got := inChild(t, build(t, "-DVERSION=13000", "-DSTART=100"), printOpen)
+	got := inChildWith(t, "-DVERSION=13000", "-DSTART=100")
 	if !strings.Contains(got, "CUDA_ERROR_NO_DEVICE (no CUDA-capable device is detected)") {
 		t.Error(got)
 	}
@@ -77,13 +82,13 @@ func TestADriverWithoutADeviceSaysSo(t *testing.T) {
 
 func TestMissingFunctionsAreAnErrorOnlyWhereTheyAreNeeded(t *testing.T) {
 	t.Run("not needed", func(t *testing.T) {
-		got := inChild(t, build(t, "-DVERSION=13000", "-DcuTexRefSetFlags=renamed"), printOpen)
+		got := inChildWith(t, "-DVERSION=13000", "-DcuTexRefSetFlags=renamed")
 		if got != "cuTexRefSetFlags\n" {
 			t.Errorf("%q", got)
 		}
 	})
 	t.Run("needed", func(t *testing.T) {
-		got := inChild(t, build(t, "-DVERSION=13000", "-DcuLaunchKernel=renamed", "-DcuMemFree_v2=renamed2"), printOpen)
+		got := inChildWith(t, "-DVERSION=13000", "-DcuLaunchKernel=renamed", "-DcuMemFree_v2=renamed2")
 		if !strings.Contains(got, "lacks cuLaunchKernel, cuMemFree_v2: driver 580 or newer is needed") {
 			t.Errorf("%q", got)
 		}
@@ -91,7 +96,7 @@ func TestMissingFunctionsAreAnErrorOnlyWhereTheyAreNeeded(t *testing.T) {
 }
 
 func TestAWholeDriverLacksNothing(t *testing.T) {
-	if got := inChild(t, build(t, "-DVERSION=13010"), printOpen); got != "\n" {
+	if got := inChildWith(t, "-DVERSION=13010"); got != "\n" {
 		t.Errorf("%q", got)
 	}
 }
