@@ -102,9 +102,7 @@ func fillNoise(dst []float32, size int, b box, r *philox.Stream) {
 	for c := range 3 {
 		for y := range b.height {
 			start := (c*size+b.y+y)*size + b.x
-			for x := range b.width {
-				dst[start+x] = float32(r.Normal())
-			}
+			r.Normals(dst[start : start+b.width])
 		}
 	}
 }

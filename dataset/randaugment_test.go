@@ -44,16 +44,22 @@ func TestAugmentedBitsAreThoseOnRecord(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("recorded on amd64")
 	}
+	unerased := PaperAugment()
+	unerased.Erase = 0
 	for name, c := range map[string]struct {
-		cfg  AugmentConfig
-		want string
+		cfg                 AugmentConfig
+		width, height, size int
+		steps               uint32
+		want                string
 	}{
-		"paper": {PaperAugment(), "36f5f6617b9d63fe"},
-		"demo":  {demoAugment(), "6bab2e558b9290cf"},
+		"paper":                 {PaperAugment(), 80, 64, 64, 20, "bb220e0c10cc0258"},
+		"paper, nothing erased": {unerased, 80, 64, 64, 200, "3735f08d80ac7712"},
+		"paper's size":          {unerased, 401, 307, 224, 100, "dc762ebf73afc323"},
+		"demo":                  {demoAugment(), 80, 64, 64, 20, "6bab2e558b9290cf"},
 	} {
 		sum := sha256.New()
-		for step := range uint32(20) {
-			binary.Write(sum, binary.LittleEndian, augmented(testPicture(80, 64, 5), 64, c.cfg, step))
+		for step := range c.steps {
+			binary.Write(sum, binary.LittleEndian, augmented(testPicture(c.width, c.height, 5), c.size, c.cfg, step))
 		}
 		if got := hex.EncodeToString(sum.Sum(nil)[:8]); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)

@@ -13,7 +13,8 @@ func TestRoundsMatchPublishedVectors(t *testing.T) {
 		{[4]uint32{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, [2]uint32{0xffffffff, 0xffffffff}, [4]uint32{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
 		{[4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, [2]uint32{0xa4093822, 0x299f31d0}, [4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 	} {
-		if got := rounds(c.counter, c.key); got != c.want {
+		w0, w1, w2, w3 := rounds(c.counter[0], c.counter[1], c.counter[2], c.counter[3], c.key[0], c.key[1])
+		if got := [4]uint32{w0, w1, w2, w3}; got != c.want {
 			t.Errorf("rounds(%x, %x) = %x, want %x", c.counter, c.key, got, c.want)
 		}
 	}

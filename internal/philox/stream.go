@@ -19,7 +19,8 @@ func (k Key) Stream(step, lane, sub uint32) *Stream {
 // Uint32 returns the next 32 random bits.
 func (s *Stream) Uint32() uint32 {
 	if s.next%4 == 0 {
-		s.words = s.key.Block(s.step, s.lane, s.next/4)
+		w := &s.words
+		w[0], w[1], w[2], w[3] = s.key.block(s.step, s.lane, s.next/4)
 	}
 	x := s.words[s.next%4]
 	s.next++
