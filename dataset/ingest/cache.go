@@ -12,12 +12,14 @@ const cacheEntries = 20_000
 // cache keeps answers by name for a while; whoever asks for a name that is being asked for waits for that answer.
 type cache[T any] struct {
 	life context.Context // of the process's crawl: an answer belongs to all who wait, not to the first
-	ttl  time.Duration
-	ask  func(ctx context.Context, name string) (T, error)
+	ask  ask[T]
 
 	mu      sync.Mutex
 	answers map[string]*answer[T]
 }
+
+// ask finds an answer and says how long it holds.
+type ask[T any] func(ctx context.Context, name string) (answer T, holds time.Duration, err error)
 
 type answer[T any] struct {
 	done  chan struct{}
@@ -26,8 +28,8 @@ type answer[T any] struct {
 	err   error
 }
 
-func newCache[T any](life context.Context, ttl time.Duration, ask func(context.Context, string) (T, error)) *cache[T] {
-	return &cache[T]{life: life, ttl: ttl, ask: ask, answers: map[string]*answer[T]{}}
+func newCache[T any](life context.Context, ask ask[T]) *cache[T] {
+	return &cache[T]{life: life, ask: ask, answers: map[string]*answer[T]{}}
 }
 
 // get returns the answer for name. Errors are not kept.
@@ -58,10 +60,11 @@ func (c *cache[T]) enter(name string) *answer[T] {
 }
 
 func (c *cache[T]) fill(name string, a *answer[T]) {
-	a.value, a.err = c.ask(c.life, name)
+	var holds time.Duration
+	a.value, holds, a.err = c.ask(c.life, name)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a.until = time.Now().Add(c.ttl)
+	a.until = time.Now().Add(holds)
 	if a.err != nil && c.answers[name] == a {
 		delete(c.answers, name)
 	}

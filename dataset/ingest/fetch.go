@@ -58,13 +58,11 @@ type fetcher struct {
 	counts   *Counts
 }
 
-const robotsTTL = time.Hour
-
 // newFetcher returns a fetcher that works until life ends; close it then.
 func newFetcher(life context.Context, s Settings, how Fetching, counts *Counts) *fetcher {
 	f := &fetcher{settings: s, product: productName(s.Agent), names: newResolver(life, how.Lookup, s.Backoff), manners: newManners(how.PerHost, how.Interval),
 		slots: make(chan struct{}, how.AtOnce), memory: semaphore.NewWeighted(how.MemoryBytes), counts: counts}
-	f.robots = newCache(life, robotsTTL, f.fetchRobots)
+	f.robots = newCache(life, f.fetchRobots)
 	dialer := &net.Dialer{Timeout: s.Timeout}
 	if !how.AllowPrivate {
 		dialer.Control = onlyPublic
@@ -120,7 +118,7 @@ func (f *fetcher) fetch(ctx context.Context, address string) (b body, tries int,
 	for tries = 1; ; tries++ {
 		b, err = f.try(ctx, address)
 		var failed *failure
-		if err == nil || !errors.As(err, &failed) || !failed.class.Retryable() || tries >= f.settings.Tries {
+		if err == nil || !errors.As(err, &failed) || !failed.class.Retryable() || errors.Is(err, errNoRobots) || tries >= f.settings.Tries {
 			return b, tries, err
 		}
 		f.counts.Retries.Add(1)
@@ -137,12 +135,11 @@ func (f *fetcher) try(parent context.Context, address string) (body, error) {
 		return body{}, &failure{class: BadURL, err: err}
 	}
 	for hop := 0; ; hop++ {
-		if !f.settings.IgnoreRobots {
-			if err := f.askRobots(parent, at); err != nil {
-				return body{}, f.classify(parent, err)
-			}
+		delay, err := f.askRobots(parent, at)
+		if err != nil {
+			return body{}, f.classify(parent, err)
 		}
-		b, next, err := f.hop(parent, at)
+		b, next, err := f.hop(parent, at, delay)
 		if err != nil {
 			return body{}, f.classify(parent, err)
 		}
@@ -182,9 +179,9 @@ func checkURL(u *url.URL) error {
 }
 
 // hop makes one request: next is where it redirects to, or nil with the body. It waits for the host's turn first, outside
-// the time of the try.
-func (f *fetcher) hop(parent context.Context, at *url.URL) (b body, next *url.URL, err error) {
-	leave, err := f.manners.enter(parent, at.Host)
+// the time of the try; delay is what the host asks for between two.
+func (f *fetcher) hop(parent context.Context, at *url.URL, delay time.Duration) (b body, next *url.URL, err error) {
+	leave, err := f.manners.enter(parent, at.Host, delay)
 	if err != nil {
 		return body{}, nil, err
 	}
@@ -338,69 +335,4 @@ func (f *fetcher) classify(parent context.Context, err error) error {
 		return &failure{class: Timeout, err: fmt.Errorf("no whole answer within %s", f.settings.Timeout)}
 	}
 	return &failure{class: Connection, err: err}
-}
-
-// askRobots fails where a site's robots.txt forbids a URL, or cannot be had.
-func (f *fetcher) askRobots(ctx context.Context, at *url.URL) error {
-	rules, err := f.robots.get(ctx, at.Scheme+"://"+at.Host)
-	if err != nil {
-		return err
-	}
-	path := at.EscapedPath()
-	if path == "" {
-		path = "/"
-	}
-	if at.RawQuery != "" {
-		path += "?" + at.RawQuery
-	}
-	if !rules.allows(path) {
-		return &failure{class: ByRobots, err: errors.New("robots.txt of " + at.Host + " forbids it")}
-	}
-	return nil
-}
-
-// fetchRobots reads a site's robots.txt. As RFC 9309 has it, a site without one allows everything, and one that cannot be
-// asked nothing: its URLs fail for that reason.
-func (f *fetcher) fetchRobots(ctx context.Context, site string) (*robots, error) {
-	at, err := url.Parse(site + "/robots.txt")
-	if err != nil {
-		return nil, &failure{class: BadURL, err: err}
-	}
-	for hop := 0; hop <= f.settings.MaxRedirects; hop++ {
-		var text string
-		var next *url.URL
-		if text, next, err = f.robotsHop(ctx, at); err != nil {
-			return nil, fmt.Errorf("asking for robots.txt: %w", err)
-		}
-		if next == nil {
-			return parseRobots(text, f.product), nil
-		}
-		at = next
-	}
-	return &robots{}, nil
-}
-
-// robotsHop makes one request for a robots.txt. It takes no slot of the downloads, all of which may wait for it.
-func (f *fetcher) robotsHop(ctx context.Context, at *url.URL) (text string, next *url.URL, err error) {
-	ctx, cancel := context.WithTimeout(ctx, f.settings.Timeout)
-	defer cancel()
-	response, err := f.get(ctx, at)
-	if err != nil {
-		return "", nil, err
-	}
-	defer response.Body.Close()
-	switch status := response.StatusCode; {
-	case status >= 500:
-		return "", nil, &failure{ServerError, status, errors.New("robots.txt")}
-	case status >= 300 && status < 400:
-		next, err := at.Parse(response.Header.Get("Location"))
-		if err != nil || checkURL(next) != nil || response.Header.Get("Location") == "" {
-			return "", nil, nil
-		}
-		return "", next, nil
-	case status != http.StatusOK:
-		return "", nil, nil
-	}
-	data, err := io.ReadAll(io.LimitReader(response.Body, robotsBytes))
-	return string(data), nil, err
 }

@@ -25,8 +25,9 @@ func newManners(atOnce int, interval time.Duration) *manners {
 	return &manners{atOnce: atOnce, interval: interval, hosts: map[string]*host{}}
 }
 
-// enter waits for a host's turn. After a nil error the caller calls leave.
-func (m *manners) enter(ctx context.Context, name string) (leave func(), err error) {
+// enter waits for a host's turn; delay is the time between two requests that the host itself asks for. After a nil error the
+// caller calls leave.
+func (m *manners) enter(ctx context.Context, name string, delay time.Duration) (leave func(), err error) {
 	h := m.join(name)
 	select {
 	case h.slots <- struct{}{}:
@@ -38,7 +39,7 @@ func (m *manners) enter(ctx context.Context, name string) (leave func(), err err
 		<-h.slots
 		m.part(name, h)
 	}
-	if wait := m.turn(h); wait > 0 && !pause(ctx, wait) {
+	if wait := m.turn(h, max(m.interval, delay)); wait > 0 && !pause(ctx, wait) {
 		leave()
 		return nil, ctx.Err()
 	}
@@ -57,8 +58,8 @@ func (m *manners) join(name string) *host {
 	return h
 }
 
-// turn books the next beginning and returns how long it is until then.
-func (m *manners) turn(h *host) time.Duration {
+// turn books the next beginning, an interval before the one after it, and returns how long it is until then.
+func (m *manners) turn(h *host, interval time.Duration) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
@@ -66,7 +67,7 @@ func (m *manners) turn(h *host) time.Duration {
 	if begin.Before(now) {
 		begin = now
 	}
-	h.next = begin.Add(m.interval)
+	h.next = begin.Add(interval)
 	return begin.Sub(now)
 }
 

@@ -52,7 +52,7 @@ type resolver struct {
 
 func newResolver(life context.Context, lookup Lookup, backoff time.Duration) *resolver {
 	r := &resolver{lookup: lookup, backoff: backoff}
-	r.names = newCache(life, addressTTL, r.resolve)
+	r.names = newCache(life, r.resolve)
 	return r
 }
 
@@ -69,29 +69,27 @@ func (r *resolver) addresses(ctx context.Context, host string) ([]netip.Addr, er
 }
 
 // resolve asks for a name until there is an answer; that nobody has the name is one, and is remembered as no address.
-func (r *resolver) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	var err error
+func (r *resolver) resolve(ctx context.Context, host string) (addresses []netip.Addr, holds time.Duration, err error) {
 	for try := range lookupTries {
 		if try > 0 && !pause(ctx, r.backoff<<(try-1)) {
-			return nil, ctx.Err()
+			return nil, 0, ctx.Err()
 		}
-		var addresses []netip.Addr
 		addresses, err = r.once(ctx, host)
 		if err == nil {
 			r.proven.Store(&host)
-			return addresses, nil
+			return addresses, addressTTL, nil
 		}
 		if notFound(err) {
-			return nil, nil
+			return nil, addressTTL, nil
 		}
 	}
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return nil, 0, ctx.Err()
 	}
 	if r.alive(ctx) {
-		return nil, &brokenZone{host, err}
+		return nil, 0, &brokenZone{host, err}
 	}
-	return nil, fmt.Errorf("%w (asked %d times for %.200q: %w); mend name resolution on this machine and run the same command again", ErrResolver, lookupTries, host, err)
+	return nil, 0, fmt.Errorf("%w (asked %d times for %.200q: %w); mend name resolution on this machine and run the same command again", ErrResolver, lookupTries, host, err)
 }
 
 func (r *resolver) once(ctx context.Context, host string) ([]netip.Addr, error) {

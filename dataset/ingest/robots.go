@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"strconv"
 	"strings"
+	"time"
 )
 
 // What is read of a robots.txt (RFC 9309 asks for at least 500 KiB), so that no site makes a question expensive.
@@ -12,8 +14,16 @@ const (
 	robotsPath    = 2048
 )
 
+// longestCrawlDelay is the longest time between two requests that a site can ask for and still be asked: beyond it a list
+// would never end.
+const longestCrawlDelay = time.Minute
+
 // robots are the rules of one site for one agent.
-type robots struct{ rules []robotsRule }
+type robots struct {
+	rules   []robotsRule
+	delay   time.Duration // Crawl-delay: between two requests
+	failure *failure      // why robots.txt could not be had: then nothing may be asked for
+}
 
 type robotsRule struct {
 	pattern string
@@ -54,6 +64,10 @@ func parseRobots(text, agent string) *robots {
 			for _, r := range into {
 				r.add(value, field == "allow")
 			}
+		case "crawl-delay": // no rule of RFC 9309, so that it ends no list of agents
+			for _, r := range into {
+				r.delay = max(r.delay, crawlDelay(value))
+			}
 		}
 	}
 	if named {
@@ -67,6 +81,16 @@ func (r *robots) add(pattern string, allow bool) {
 	if pattern != "" && len(pattern) <= robotsPattern && len(r.rules) < robotsRules {
 		r.rules = append(r.rules, robotsRule{pattern, allow})
 	}
+}
+
+// crawlDelay reads seconds, with a fraction or without; what is no such number asks for nothing.
+func crawlDelay(value string) time.Duration {
+	seconds, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(seconds > 0) {
+		return 0
+	}
+	const mostSeconds = 1e9 // fits a Duration
+	return time.Duration(min(seconds, mostSeconds) * float64(time.Second))
 }
 
 // allows says whether path, with its query, may be fetched: the longest pattern that matches decides, and of equally long

@@ -1,6 +1,9 @@
 package ingest
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestRobotsRulesAsRFC9309HasThem(t *testing.T) {
 	const text = "\ufeffUser-agent: *\nDisallow: /private # all of it\nAllow: /private/public\nDisallow: /*.gif$\n\n" +
@@ -38,13 +41,30 @@ func TestHeadersThatKeepImagesOut(t *testing.T) {
 	}
 }
 
+func TestCrawlDelayIsReadForWhomItIsMeant(t *testing.T) {
+	const text = "User-agent: *\nCrawl-delay: 7\nDisallow: /x\n\nUser-agent: textground\nUser-agent: otherbot\ncrawl-delay: 0.25 # seconds\nDisallow:\nCrawl-Delay: 0.5\n\n" +
+		"User-agent: a\nCrawl-delay: soon\nCrawl-delay: -3\nCrawl-delay: NaN\nUser-agent: b\nDisallow: /\nUser-agent: c\nCrawl-delay: 1e300\n"
+	for agent, want := range map[string]time.Duration{"textground": time.Second / 2, "otherbot": time.Second / 2, "somebody": 7 * time.Second, "a": 0, "b": 0, "c": 1e9 * time.Second} {
+		if got := parseRobots(text, agent).delay; got != want {
+			t.Errorf("%s: %s, want %s", agent, got, want)
+		}
+	}
+	if parseRobots(text, "a").allows("/") {
+		t.Error("Crawl-delay ended the list of agents that a rule is for")
+	}
+}
+
 func FuzzRobots(f *testing.F) {
 	f.Add("User-agent: *\nDisallow: /a*b$\nAllow: /", "/axb")
 	f.Add("user-agent:textground\r\ndisallow:*", "/")
+	f.Add("user-agent: *\ncrawl-delay: 1e-9", "/")
 	f.Fuzz(func(t *testing.T, text, path string) {
 		rules := parseRobots(text, "textground")
 		if len(rules.rules) > robotsRules {
 			t.Fatalf("%d rules", len(rules.rules))
+		}
+		if rules.delay < 0 {
+			t.Fatalf("wait %s", rules.delay)
 		}
 		rules.allows(path)
 		optedOut([]string{text}, "textground")
