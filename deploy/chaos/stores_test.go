@@ -20,6 +20,7 @@ func TestABucketGivesTheSameBits(t *testing.T) {
 // Every damage that a store can do to the newest checkpoint: resume says which one it skipped and why, and goes on from the
 // one before.
 func TestADamagedCheckpointIsSkippedByName(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(t *testing.T, manifest, volume string){
 		"truncated volume": func(t *testing.T, _, volume string) { truncate(t, volume) },
 		"flipped bit":      func(t *testing.T, _, volume string) { flipBit(t, volume, -100) },
