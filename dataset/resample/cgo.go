@@ -15,22 +15,20 @@ import (
 // pixels to dst. What lies in no output is not computed.
 func Resize(dst, src []uint8, stride int, across, down Taps) {
 	check(dst, src, stride, across, down)
-	top := down.top()
-	between := 3 * len(across.First) * (down.last() - top)
+	top, stop, used, length := down.top(), down.last(), across.last(), 3*len(across.First)
+	rowStride := length + 1
+	between, column := rowStride*(stop-top), C.tg_column*used
 	scratch := scratches.Get().(*[]uint8)
 	defer scratches.Put(scratch)
-	if need := between + rowsTogether*3*across.last(); cap(*scratch) < need {
-		*scratch = make([]uint8, need)
+	if cap(*scratch) < between+column {
+		*scratch = make([]uint8, between+column)
 	}
-	rows, block := (*scratch)[:between], (*scratch)[between:between+rowsTogether*3*across.last()]
-	C.tg_resize_rows(octets(rows), octets(block), octets(src[top*stride:]), C.int(stride), C.int(down.last()-top), C.int(across.last()),
+	rows, block := (*scratch)[:between], (*scratch)[between:between+column]
+	C.tg_resize_rows(octets(rows), C.int(rowStride), octets(block), octets(src[top*stride:]), C.int(stride), C.int(stop-top), C.int(used),
 		C.int(len(across.First)), C.int(across.Width), numbers(across.First), numbers(across.Weights))
-	C.tg_blend_rows(octets(dst), octets(rows), C.int(3*len(across.First)), C.int(len(down.First)), C.int(down.Width), C.int(top),
+	C.tg_blend_rows(octets(dst), octets(rows), C.int(rowStride), C.int(length), C.int(len(down.First)), C.int(down.Width), C.int(top),
 		numbers(down.First), numbers(down.Weights))
 }
-
-// rowsTogether is how many rows tg_resize_rows scales at once.
-const rowsTogether = 16
 
 // scratches keep what lies between rows and columns: hundreds of kilobytes that need no clearing.
 var scratches = sync.Pool{New: func() any { return new([]uint8) }}

@@ -42,3 +42,24 @@ func TestTapsOutsideThePicturePanic(t *testing.T) {
 	outside := Taps{Width: 2, First: []int32{1}, Weights: []int32{1, 1}}
 	Resize(make([]uint8, 3), make([]uint8, 12), 6, outside, outside)
 }
+
+// triangle makes taps as a bilinear reduction from n inputs to outputs has them.
+func triangle(n, outputs int) Taps {
+	reach := max(float64(n)/float64(outputs), 1)
+	taps := Taps{Width: int(2*reach) + 1}
+	for i := range outputs {
+		taps.First = append(taps.First, int32(max(0, min(int(reach*(float64(i)-0.5)), n-taps.Width))))
+		for range taps.Width {
+			taps.Weights = append(taps.Weights, int32(1<<WeightBits/taps.Width))
+		}
+	}
+	return taps
+}
+
+func BenchmarkResize(b *testing.B) {
+	const width, height, crop, side = 683, 512, 380, 224
+	src, dst, taps := make([]uint8, 3*width*height), make([]uint8, 3*side*side), triangle(crop, side)
+	for b.Loop() {
+		Resize(dst, src, 3*width, taps, taps)
+	}
+}

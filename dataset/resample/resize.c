@@ -16,47 +16,55 @@ static inline int32_t rounded(int32_t sum) {
 	return sum > 255 ? 255 : sum;
 }
 
-enum { together = 16, lanes = 3 * together };
+// copy_pixel copies a pixel and the byte behind it, which is as fast as one number and half as many moves as three bytes are.
+static inline void copy_pixel(uint8_t *to, const uint8_t *from) { memcpy(to, from, 4); }
 
-// turned copies a column of pixels beside each other, for every column of up to 16 rows: [used][16][3].
-static void turned(uint8_t *block, const uint8_t *src, int stride, int n, int used) {
-	for (int y = 0; y < n; y++, src += stride)
-		for (int x = 0; x < used; x++)
-			memcpy(block + (int64_t)x * lanes + 3 * y, src + 3 * x, 3);
+// turn copies a column of pixels beside each other, for every column of up to 21 rows: [used][21][3] and a byte over. What a copy
+// writes beyond its pixel the next one overwrites. The last pixel of a row may be the last of the picture.
+static void turn(uint8_t *block, const uint8_t *src, int stride, int n, int used) {
+	for (int y = 0; y < n; y++, src += stride) {
+		uint8_t *to = block + 3 * y;
+#pragma GCC unroll 8
+		for (int x = 0; x < used - 1; x++)
+			copy_pixel(to + (int64_t)x * tg_column, src + 3 * x);
+		memcpy(to + (int64_t)(used - 1) * tg_column, src + 3 * (used - 1), 3);
+	}
 }
 
-// Sixteen rows share every weight: an output is a sum of vectors that are long and lie in a row.
+// Twenty-one rows share every weight: an output is a sum of vectors that are long and lie in a row.
 EACH_PROCESSOR
-void tg_resize_rows(uint8_t *rows, uint8_t *block, const uint8_t *src, int stride, int n, int used, int outputs, int width,
+void tg_resize_rows(uint8_t *rows, int row_stride, uint8_t *block, const uint8_t *src, int stride, int n, int used, int outputs, int width,
 	const int32_t *first, const int32_t *weights) {
-	for (int from = 0; from < n; from += together) {
-		int high = n - from < together ? n - from : together;
-		turned(block, src + (int64_t)from * stride, stride, high, used);
+	for (int from = 0; from < n; from += tg_rows_together) {
+		int high = n - from < tg_rows_together ? n - from : tg_rows_together;
+		turn(block, src + (int64_t)from * stride, stride, high, used);
 		for (int x = 0; x < outputs; x++) {
-			int32_t sums[lanes];
-			uint8_t out[lanes];
-			for (int k = 0; k < lanes; k++)
+			int32_t sums[tg_column];
+			uint8_t out[tg_column];
+			for (int k = 0; k < tg_column; k++)
 				sums[k] = half_weight;
 			for (int i = 0; i < width; i++) {
-				const uint8_t *pixels = block + (int64_t)(first[x] + i) * lanes;
+				const uint8_t *pixels = block + (int64_t)(first[x] + i) * tg_column;
 				int32_t weight = weights[(int64_t)x * width + i];
-				for (int k = 0; k < lanes; k++)
+				for (int k = 0; k < tg_column; k++)
 					sums[k] += weight * pixels[k];
 			}
-			for (int k = 0; k < lanes; k++)
+			for (int k = 0; k < tg_column; k++)
 				out[k] = rounded(sums[k]);
-			for (int y = 0; y < high; y++)
-				memcpy(rows + ((int64_t)(from + y) * outputs + x) * 3, out + 3 * y, 3);
+			uint8_t *to = rows + (int64_t)from * row_stride + 3 * x;
+#pragma GCC unroll 8
+			for (int y = 0; y < high; y++, to += row_stride)
+				copy_pixel(to, out + 3 * y);
 		}
 	}
 }
 
 EACH_PROCESSOR
-void tg_blend_rows(uint8_t *dst, const uint8_t *rows, int length, int outputs, int width, int top, const int32_t *first,
+void tg_blend_rows(uint8_t *dst, const uint8_t *rows, int row_stride, int length, int outputs, int width, int top, const int32_t *first,
 	const int32_t *weights) {
 	enum { block = 64 };
 	for (int y = 0; y < outputs; y++, dst += length, weights += width) {
-		const uint8_t *from = rows + (int64_t)(first[y] - top) * length;
+		const uint8_t *from = rows + (int64_t)(first[y] - top) * row_stride;
 		int i = 0;
 		for (; i + block <= length; i += block) {
 			int32_t sums[block];
@@ -64,14 +72,14 @@ void tg_blend_rows(uint8_t *dst, const uint8_t *rows, int length, int outputs, i
 				sums[k] = half_weight;
 			for (int j = 0; j < width; j++)
 				for (int k = 0; k < block; k++)
-					sums[k] += weights[j] * from[(int64_t)j * length + i + k];
+					sums[k] += weights[j] * from[(int64_t)j * row_stride + i + k];
 			for (int k = 0; k < block; k++)
 				dst[i + k] = rounded(sums[k]);
 		}
 		for (; i < length; i++) {
 			int32_t sum = half_weight;
 			for (int j = 0; j < width; j++)
-				sum += weights[j] * from[(int64_t)j * length + i];
+				sum += weights[j] * from[(int64_t)j * row_stride + i];
 			dst[i] = rounded(sum);
 		}
 	}
