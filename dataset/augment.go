@@ -70,17 +70,16 @@ func Augment(dst []float32, img *Image, size int, cfg AugmentConfig, r *philox.S
 	if len(dst) != 3*size*size {
 		panic(fmt.Sprintf("dataset: %d values for an augmented image of 3 x %d x %d", len(dst), size, size))
 	}
-	view := cropView(img, size, cfg, r)
-	if cfg.Flip > 0 && r.Chance(cfg.Flip) {
-		flipLeftRight(view)
-	}
+	width, height := img.fileSize()
+	shown := chooseView(width, height, size, cfg, r).of(img)
 	if cfg.Shift > 0 || cfg.ShiftStride > 0 {
-		view = shiftReflected(view, shiftOf(cfg, r), shiftOf(cfg, r))
+		shown = replaced(shown, shiftReflected(shown, shiftOf(cfg, r), shiftOf(cfg, r)))
 	}
 	if cfg.RandAugment != "" {
-		view = randAugment(view, r)
+		shown = randAugment(shown, r)
 	}
-	normalise(dst, view, channelGains(cfg, r))
+	normalise(dst, shown, channelGains(cfg, r))
+	giveBack(shown)
 	if cfg.Erase > 0 && r.Chance(cfg.Erase) {
 		eraseRectangle(dst, size, r)
 	}

@@ -9,25 +9,29 @@ import (
 // box is a rectangle of pixels.
 type box struct{ x, y, width, height int }
 
-// cropView returns the size x size picture that the other stages work on.
-func cropView(img *Image, size int, cfg AugmentConfig, r *philox.Stream) *Image {
-	width, height := img.fileSize()
-	if cfg.Crop {
-		return resizeBox(img, randomBox(width, height, cfg, r), size, size, box{0, 0, size, size})
-	}
-	return centreView(img, size)
+// A view says what is shown of a picture, and how large.
+type view struct {
+	from          box // of the file's pixels
+	width, height int // what it is scaled to
+	window        box // of that, what is kept
+	mirrored      bool
 }
 
-// viewReduction is how far a width x height picture may be reduced while it is decoded: by the largest of 8, 4 and 2 that leaves
-// what the view shows no smaller than the view, so that the resizing that follows never enlarges what reducing took away. It
-// draws from r what cropView will draw from an equal stream.
-func viewReduction(width, height, size int, cfg AugmentConfig, r *philox.Stream) int {
-	shown := box{0, 0, width, height}
+// chooseView draws what a training view of size x size shows of a width x height picture.
+func chooseView(width, height, size int, cfg AugmentConfig, r *philox.Stream) view {
+	v := middleView(width, height, size)
 	if cfg.Crop {
-		shown = randomBox(width, height, cfg, r)
+		v = view{from: randomBox(width, height, cfg, r), width: size, height: size, window: box{0, 0, size, size}}
 	}
+	v.mirrored = cfg.Flip > 0 && r.Chance(cfg.Flip)
+	return v
+}
+
+// reduction is how far the picture may be reduced while it is decoded: by the largest of 8, 4 and 2 that leaves what the view shows no
+// smaller than size, so that the resizing that follows never enlarges what reducing took away.
+func (v view) reduction(size int) int {
 	for _, reduce := range []int{8, 4, 2} {
-		if min(shown.width, shown.height)/reduce >= max(size, smallestReduced) {
+		if min(v.from.width, v.from.height)/reduce >= max(size, smallestReduced) {
 			return reduce
 		}
 	}
@@ -66,9 +70,8 @@ func middleBox(fileWidth, fileHeight int, ratioMin, ratioMax float64) box {
 	return box{(fileWidth - width) / 2, (fileHeight - height) / 2, width, height}
 }
 
-// centreView resizes the short side to size and cuts the middle out of the long one.
-func centreView(img *Image, size int) *Image {
-	fileWidth, fileHeight := img.fileSize()
+// middleView scales the short side to size and cuts the middle out of the long one.
+func middleView(fileWidth, fileHeight, size int) view {
 	width, height := size, size
 	if fileWidth < fileHeight {
 		height = size * fileHeight / fileWidth
@@ -76,7 +79,7 @@ func centreView(img *Image, size int) *Image {
 		width = size * fileWidth / fileHeight
 	}
 	middle := box{halfRounded(width - size), halfRounded(height - size), size, size}
-	return resizeBox(img, box{0, 0, fileWidth, fileHeight}, width, height, middle)
+	return view{from: box{0, 0, fileWidth, fileHeight}, width: width, height: height, window: middle}
 }
 
 // halfRounded is n/2 rounded half to even, where torchvision's CenterCrop starts.

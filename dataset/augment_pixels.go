@@ -12,17 +12,6 @@ var (
 	pixelDeviation = [3]float64{0.229, 0.224, 0.225}
 )
 
-func flipLeftRight(img *Image) {
-	for y := range img.Height {
-		row := img.Pix[3*y*img.Width : 3*(y+1)*img.Width]
-		for left, right := 0, len(row)-3; left < right; left, right = left+3, right-3 {
-			for c := range 3 {
-				row[left+c], row[right+c] = row[right+c], row[left+c]
-			}
-		}
-	}
-}
-
 // shiftOf draws the pixels by which one axis moves.
 func shiftOf(cfg AugmentConfig, r *philox.Stream) int {
 	return cfg.ShiftStride*(r.Intn(3)-1) + r.Intn(2*cfg.Shift+1) - cfg.Shift
@@ -31,7 +20,7 @@ func shiftOf(cfg AugmentConfig, r *philox.Stream) int {
 // shiftReflected moves the picture by (dx, dy) pixels; what comes in at an edge is its mirror image, the edge pixel not
 // repeated.
 func shiftReflected(img *Image, dx, dy int) *Image {
-	out := newImage(img.Width, img.Height)
+	out := borrowImage(img.Width, img.Height)
 	for y := range img.Height {
 		row := img.Pix[3*img.Width*reflected(y-dy, img.Height):]
 		for x := range img.Width {

@@ -6,15 +6,17 @@ import (
 	"github.com/textground/textground/dataset/resample"
 )
 
-// resizeBox scales a region of img, in pixels of its file, to width x height and returns the window of the result, the rest of
-// which is never computed. It gives the bytes of Pillow's bilinear filter: a triangle as wide as the reduction (so that
-// shrinking averages and nothing aliases), rows first, then columns, 8 bits in between, weights in fixed point. (Pillow 13 does
-// the columns first where that is cheaper; the versions that TCL was trained with did not.)
-func resizeBox(img *Image, b box, width, height int, window box) *Image {
-	x, y := stretchOf(b.x, b.width, img.Width, img.reduced), stretchOf(b.y, b.height, img.Height, img.reduced)
-	across := triangleTaps(x, width, window.x, window.width)
-	down := triangleTaps(y, height, window.y, window.height)
-	out := newImage(window.width, window.height)
+// of makes the view of a picture; what lies outside its window is never computed. It gives the bytes of Pillow's bilinear filter: a
+// triangle as wide as the reduction (so that shrinking averages and nothing aliases), rows first, then columns, 8 bits in between,
+// weights in fixed point. (Pillow 13 does the columns first where that is cheaper; the versions that TCL was trained with did not.)
+func (v view) of(img *Image) *Image {
+	x, y := stretchOf(v.from.x, v.from.width, img.Width, img.reduced), stretchOf(v.from.y, v.from.height, img.Height, img.reduced)
+	across := triangleTaps(x, v.width, v.window.x, v.window.width)
+	down := triangleTaps(y, v.height, v.window.y, v.window.height)
+	if v.mirrored {
+		across = across.Backwards()
+	}
+	out := borrowImage(v.window.width, v.window.height)
 	resample.Resize(out.Pix, img.Pix[3*(y.first*img.Width+x.first):], 3*img.Width, across, down)
 	return out
 }
@@ -41,34 +43,30 @@ func stretchOf(at, n, side, reduced int) stretch {
 func triangleTaps(from stretch, to, start, n int) resample.Taps {
 	scale := from.length / float64(to)
 	reach := max(scale, 1)
-	weights, first := make([][]int32, n), make([]int32, n)
+	centre := func(i int) float64 { return from.offset + float64((float64(start+i)+0.5)*scale) }
+	begin := func(i int) int { return max(0, int(centre(i)-reach+0.5)) }
+	end := func(i int) int { return min(from.pixels, int(centre(i)+reach+0.5)) }
 	width := 0
-	for i := range weights {
-		centre := from.offset + float64((float64(start+i)+0.5)*scale)
-		begin := max(0, int(centre-reach+0.5))
-		end := min(from.pixels, int(centre+reach+0.5))
-		first[i], weights[i] = int32(begin), triangleWeights(begin, end, centre, reach)
-		width = max(width, end-begin)
+	for i := range n {
+		width = max(width, end(i)-begin(i))
 	}
-	flat := make([]int32, n*width)
-	for i, own := range weights {
-		begin := min(int(first[i]), from.pixels-width)
-		copy(flat[i*width+int(first[i])-begin:], own)
-		first[i] = int32(begin)
+	taps := resample.Taps{Width: width, First: make([]int32, n), Weights: make([]int32, n*width)}
+	for i := range n {
+		first := min(begin(i), from.pixels-width)
+		taps.First[i] = int32(first)
+		triangleWeights(taps.Weights[i*width+begin(i)-first:][:end(i)-begin(i)], begin(i), centre(i), reach)
 	}
-	return resample.Taps{Width: width, First: first, Weights: flat}
+	return taps
 }
 
-// triangleWeights samples a triangle of half-width reach at pixels first..last-1.
-func triangleWeights(first, last int, centre, reach float64) []int32 {
-	values, sum := make([]float64, last-first), 0.0
-	for i := range values {
-		values[i] = max(0, 1-math.Abs((float64(first+i)-centre+0.5)*(1/reach)))
-		sum += values[i]
+// triangleWeights samples a triangle of half-width reach at the pixels from first on.
+func triangleWeights(weights []int32, first int, centre, reach float64) {
+	height := func(i int) float64 { return max(0, 1-math.Abs((float64(first+i)-centre+0.5)*(1/reach))) }
+	sum := 0.0
+	for i := range weights {
+		sum += height(i)
 	}
-	weights := make([]int32, len(values))
-	for i, v := range values {
-		weights[i] = int32(0.5 + v/sum*(1<<resample.WeightBits))
+	for i := range weights {
+		weights[i] = int32(0.5 + height(i)/sum*(1<<resample.WeightBits))
 	}
-	return weights
 }

@@ -48,7 +48,6 @@ func readPillowCases(t *testing.T) (cases []pillowCase) {
 
 func applyPillowOp(t *testing.T, c pillowCase) *Image {
 	img := testPicture(23, 17, 7)
-	whole := box{0, 0, c.Width, c.Height}
 	switch c.Op {
 	case "AutoContrast":
 		return autoContrast(img)
@@ -81,12 +80,17 @@ func applyPillowOp(t *testing.T, c pillowCase) *Image {
 	case "TranslateY":
 		return translateY(img, c.Arg)
 	case "Resize":
-		return resizeBox(img, box{0, 0, 23, 17}, c.Width, c.Height, whole)
+		return scaled(img, box{0, 0, 23, 17}, c.Width, c.Height, box{0, 0, c.Width, c.Height})
 	case "ResizeBig":
-		return resizeBox(testPicture(301, 203, 99), box{0, 0, 301, 203}, c.Width, c.Height, whole)
+		return scaled(testPicture(301, 203, 99), box{0, 0, 301, 203}, c.Width, c.Height, box{0, 0, c.Width, c.Height})
 	}
 	t.Fatalf("no such op: %s", c.Op)
 	return nil
+}
+
+// scaled shows a window of a region of img that was scaled to width x height.
+func scaled(img *Image, from box, width, height int, window box) *Image {
+	return view{from: from, width: width, height: height, window: window}.of(img)
 }
 
 func TestOperationsGivePillowsBytes(t *testing.T) {
@@ -120,11 +124,29 @@ func TestCropEqualsCuttingThenResizing(t *testing.T) {
 		w.x = rapid.IntRange(0, width-w.width).Draw(t, "window x")
 		w.y = rapid.IntRange(0, height-w.height).Draw(t, "window y")
 
-		whole := resizeBox(cutOut(img, b), box{0, 0, b.width, b.height}, width, height, box{0, 0, width, height})
-		if got, want := resizeBox(img, b, width, height, w), cutOut(whole, w); !slices.Equal(got.Pix, want.Pix) {
+		whole := scaled(cutOut(img, b), box{0, 0, b.width, b.height}, width, height, box{0, 0, width, height})
+		if got, want := scaled(img, b, width, height, w), cutOut(whole, w); !slices.Equal(got.Pix, want.Pix) {
 			t.Fatalf("box %v to %d x %d, window %v differs", b, width, height, w)
 		}
 	})
+}
+
+func TestAMirroredViewIsTheViewMirrored(t *testing.T) {
+	img := testPicture(40, 30, 3)
+	for step := range uint32(30) {
+		v := chooseView(40, 30, 1+int(step), PaperAugment(), testStream(step))
+		v.mirrored = false
+		plain := v.of(img)
+		v.mirrored = true
+		got := v.of(img)
+		for i := range got.Pix {
+			pixel, c := i/3, i%3
+			x, y := pixel%got.Width, pixel/got.Width
+			if want := plain.Pix[3*(y*got.Width+got.Width-1-x)+c]; got.Pix[i] != want {
+				t.Fatalf("step %d: %d at (%d, %d), want %d", step, got.Pix[i], x, y, want)
+			}
+		}
+	}
 }
 
 func cutOut(img *Image, b box) *Image {

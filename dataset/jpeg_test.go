@@ -80,21 +80,17 @@ func TestBothDecodersRefuseForTheSameReasons(t *testing.T) {
 	}
 }
 
-// The promise of viewReduction: what the view shows is never smaller than the view, and half as much would be.
+// The promise of view.reduction: what the view shows is never smaller than the view, and half as much would be.
 func TestReducingNeverGoesBelowTheView(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		width, height := rapid.IntRange(1, 3000).Draw(t, "width"), rapid.IntRange(1, 3000).Draw(t, "height")
 		size := rapid.IntRange(1, 400).Draw(t, "size")
 		cfg := rapid.SampledFrom([]AugmentConfig{PaperAugment(), NoAugment()}).Draw(t, "augmentation")
 		step := rapid.Uint32().Draw(t, "step")
-		reduce := viewReduction(width, height, size, cfg, testStream(step))
-		shown := box{0, 0, width, height}
-		if cfg.Crop {
-			shown = randomBox(width, height, cfg, testStream(step))
-		}
-		short := min(shown.width, shown.height)
+		v := chooseView(width, height, size, cfg, testStream(step))
+		short, reduce := min(v.from.width, v.from.height), v.reduction(size)
 		if reduce > 1 && short/reduce < size || reduce < 8 && short/(2*reduce) >= max(size, smallestReduced) {
-			t.Fatalf("%+v reduced by %d for %d", shown, reduce, size)
+			t.Fatalf("%+v reduced by %d for %d", v, reduce, size)
 		}
 	})
 }
@@ -113,7 +109,8 @@ func TestAReducedPictureGivesTheSameView(t *testing.T) {
 			t.Fatal(err, reduced)
 		}
 		for step := range uint32(20) {
-			a, b := cropView(full, c.size, PaperAugment(), testStream(step)), cropView(reduced, c.size, PaperAugment(), testStream(step))
+			v := chooseView(c.width, c.height, c.size, PaperAugment(), testStream(step))
+			a, b := v.of(full), v.of(reduced)
 			for i := range a.Pix {
 				if math.Abs(float64(a.Pix[i])-float64(b.Pix[i])) > 3 {
 					t.Fatalf("%+v, step %d: %d and %d at %d", c, step, a.Pix[i], b.Pix[i], i)

@@ -251,7 +251,7 @@ func (l *Loader) makeBatch(ctx context.Context, step, lane int) (*Batch, error) 
 // unpackerFor decodes no finer than the view needs that Augment will make with an equal stream.
 func (l *Loader) unpackerFor(stream func() *philox.Stream) unpacker {
 	reduce := func(width, height int) int {
-		return viewReduction(width, height, l.cfg.ImageSize, l.cfg.Augment, stream())
+		return chooseView(width, height, l.cfg.ImageSize, l.cfg.Augment, stream()).reduction(l.cfg.ImageSize)
 	}
 	return func(data []byte) (*Image, error) { return l.cfg.JPEG.decode(DefaultDecodeLimits(), data, reduce) }
 }

@@ -49,7 +49,8 @@ var randOps = []randOp{
 	}},
 }
 
-// randAugment applies two ops drawn with replacement, each with probability one half and a magnitude of its own.
+// randAugment applies two ops drawn with replacement, each with probability one half and a magnitude of its own. Only what it returns
+// may be looked at afterwards.
 func randAugment(img *Image, r *philox.Stream) *Image {
 	var chosen [randAugmentOps]randOp
 	for i := range chosen {
@@ -57,7 +58,7 @@ func randAugment(img *Image, r *philox.Stream) *Image {
 	}
 	for _, op := range chosen {
 		if r.Chance(randAugmentProbability) {
-			img = op.apply(img, randLevel(r), r)
+			img = replaced(img, op.apply(img, randLevel(r), r))
 		}
 	}
 	return img

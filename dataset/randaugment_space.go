@@ -35,56 +35,72 @@ func rounded15(v float64) float64 { return math.RoundToEven(v*1e15) / 1e15 }
 
 // warp fetches every pixel from where m points, bilinearly, and the fill colour from outside.
 func warp(img *Image, m affine) *Image {
-	out := newImage(img.Width, img.Height)
+	out := borrowImage(img.Width, img.Height)
+	width, height := float64(img.Width), float64(img.Height)
 	for y := range out.Height {
-		for x := range out.Width {
-			px, py := float64(x)+0.5, float64(y)+0.5
-			dst := out.Pix[3*(y*out.Width+x):]
-			sampleBilinear(dst[:3:3], img, float64(m.a*px)+float64(m.b*py)+m.c, float64(m.d*px)+float64(m.e*py)+m.f)
+		py := float64(y) + 0.5
+		row := out.Pix[3*y*out.Width : 3*(y+1)*out.Width]
+		for px := 0.5; len(row) > 0; px, row = px+1, row[3:] {
+			x, y := float64(m.a*px)+float64(m.b*py)+m.c, float64(m.d*px)+float64(m.e*py)+m.f
+			if x >= 0 && x < width && y >= 0 && y < height {
+				sampleBilinear((*[3]uint8)(row), img, x, y)
+			} else {
+				*(*[3]uint8)(row) = fillColour
+			}
 		}
 	}
 	return out
 }
 
-// sampleBilinear reads img at (x, y), where pixel i covers i..i+1. At the rim the nearest pixels are repeated.
-func sampleBilinear(dst []uint8, img *Image, x, y float64) {
-	if !(x >= 0 && x < float64(img.Width) && y >= 0 && y < float64(img.Height)) {
-		copy(dst, fillColour[:])
-		return
-	}
+// sampleBilinear reads img at (x, y), which lies within, where pixel i covers i..i+1. At the rim the nearest pixels are repeated. What
+// shears and shifts along one axis only is exactly between two pixels, not four.
+func sampleBilinear(dst *[3]uint8, img *Image, x, y float64) {
 	left, top := math.Floor(x-0.5), math.Floor(y-0.5)
 	fx, fy := x-0.5-left, y-0.5-top
 	x0, x1 := 3*max(int(left), 0), 3*min(int(left)+1, img.Width-1)
-	upper := img.Pix[3*img.Width*max(int(top), 0):]
-	lower := img.Pix[3*img.Width*min(int(top)+1, img.Height-1):]
-	for c := range dst {
-		u := mix(upper[x0+c], upper[x1+c], fx)
-		l := mix(lower[x0+c], lower[x1+c], fx)
-		dst[c] = uint8(u + float64((l-u)*fy))
+	y0, y1 := 3*img.Width*max(int(top), 0), 3*img.Width*min(int(top)+1, img.Height-1)
+	p00, p11 := (*[3]uint8)(img.Pix[y0+x0:]), (*[3]uint8)(img.Pix[y1+x1:])
+	switch {
+	case fy == 0:
+		p01 := (*[3]uint8)(img.Pix[y0+x1:])
+		for c := range dst {
+			dst[c] = uint8(mix(float64(p00[c]), float64(p01[c]), fx))
+		}
+	case fx == 0:
+		p10 := (*[3]uint8)(img.Pix[y1+x0:])
+		for c := range dst {
+			dst[c] = uint8(mix(float64(p00[c]), float64(p10[c]), fy))
+		}
+	default:
+		p01, p10 := (*[3]uint8)(img.Pix[y0+x1:]), (*[3]uint8)(img.Pix[y1+x0:])
+		for c := range dst {
+			u, l := mix(float64(p00[c]), float64(p01[c]), fx), mix(float64(p10[c]), float64(p11[c]), fx)
+			dst[c] = uint8(mix(u, l, fy))
+		}
 	}
 }
 
-func mix(a, b uint8, t float64) float64 {
-	return float64(a) + float64((float64(b)-float64(a))*t)
-}
+func mix(a, b, t float64) float64 { return a + float64((b-a)*t) }
 
 // adjustSharpness blends with the picture smoothed by the 3x3 kernel 1 1 1, 1 5 1, 1 1 1 over 13; the rim is not smoothed.
 func adjustSharpness(img *Image, factor float64) *Image {
-	out := newImage(img.Width, img.Height)
+	out := borrowImage(img.Width, img.Height)
 	copy(out.Pix, img.Pix)
 	stride := 3 * img.Width
+	columns := make([]int, stride) // sums of three
 	for y := 1; y < img.Height-1; y++ {
-		for i := y*stride + 3; i < (y+1)*stride-3; i++ {
-			out.Pix[i] = blendValue(smoothed(img.Pix, i, stride), img.Pix[i], float32(factor))
+		above, row, below := img.Pix[(y-1)*stride:][:stride], img.Pix[y*stride:][:stride], img.Pix[(y+1)*stride:][:stride]
+		for i := range columns {
+			columns[i] = int(above[i]) + int(row[i]) + int(below[i])
 		}
+		sharpenRow(out.Pix[y*stride:][:stride], row, columns, float32(factor))
 	}
 	return out
 }
 
-func smoothed(pix []uint8, i, stride int) uint8 {
-	sum := 4 * int(pix[i])
-	for _, row := range [3]int{i - stride, i, i + stride} {
-		sum += int(pix[row-3]) + int(pix[row]) + int(pix[row+3])
+func sharpenRow(dst, row []uint8, columns []int, factor float32) {
+	for i := 3; i < len(row)-3; i++ {
+		sum := columns[i-3] + columns[i] + columns[i+3] + 4*int(row[i])
+		dst[i] = blendValue(uint8((2*sum+13)/26), row[i], factor)
 	}
-	return uint8((2*sum + 13) / 26)
 }

@@ -15,6 +15,18 @@ type Taps struct {
 	Weights []int32
 }
 
+// Backwards returns taps that give the same outputs, the last one first.
+func (t Taps) Backwards() Taps {
+	n := len(t.First)
+	back := Taps{Width: t.Width, First: make([]int32, n), Weights: make([]int32, 0, len(t.Weights))}
+	for i := range n {
+		from := n - 1 - i
+		back.First[i] = t.First[from]
+		back.Weights = append(back.Weights, t.Weights[from*t.Width:(from+1)*t.Width]...)
+	}
+	return back
+}
+
 // last returns the end of the inputs that are used.
 func (t Taps) last() int {
 	end := int32(0)
