@@ -179,7 +179,7 @@ func TestAServerWithoutListener(t *testing.T) {
 // external starts a server from the configuration that is shipped, on a free port.
 func external(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"COORDINATOR", "VIEWER", "WORKER_1", "WORKER_2"} {
+	for _, name := range []string{"COORDINATOR", "VIEWER", "WORKER_1", "WORKER_2", "LEADER", "INGESTER_1"} {
 		t.Setenv("TEXTGROUND_"+name+"_PASSWORD", "pw-"+name)
 	}
 	options, err := server.ProcessConfigFile("../deploy/nats/server.conf")
@@ -231,7 +231,9 @@ func TestTheShippedPermissions(t *testing.T) {
 	if got, err := two.FetchState(timeout(t), "worker-1"); err != nil || !sameBits(got.Params, want.Params) {
 		t.Fatalf("state transfer: %v", err)
 	}
-	for _, b := range append(buses, coordinator) {
+	leader, ingester := login(t, url, "leader", "LEADER", nil), login(t, url, "ingester-1", "INGESTER_1", nil)
+	askAsIngestersDo(t, leader, ingester)
+	for _, b := range append(buses, coordinator, leader, ingester) {
 		if n := b.Counts().Refused; n != 0 {
 			t.Fatalf("%s was refused %d times in ordinary work", b.name, n)
 		}
@@ -268,8 +270,41 @@ func TestTheShippedPermissions(t *testing.T) {
 	refused("a worker hears what others send", buses[0], hears(buses[0], proto.PartSubject(testRun, "*")))
 	refused("the coordinator reports", coordinator, says(coordinator, proto.ReportSubject(testRun, "worker-1")))
 	refused("the viewer says something", viewer, says(viewer, proto.OrdersSubject(testRun)))
+	refused("an ingester asks as another", ingester, says(ingester, proto.QuestionSubject(testRun, "ingester-2")))
+	refused("an ingester asks as a leader", ingester, says(ingester, proto.QuestionSubject(testRun, "leader")))
+	refused("an ingester hears what others ask", ingester, hears(ingester, proto.QuestionSubject(testRun, "*")))
+	refused("an ingester hears a run's orders", ingester, hears(ingester, proto.OrdersSubject(testRun)))
+	refused("a leader asks as an ingester", leader, says(leader, proto.QuestionSubject(testRun, "ingester-1")))
+	refused("a leader answers unasked", leader, says(leader, "_INBOX_ingester-1.x"))
+	refused("a leader gives a run's orders", leader, says(leader, proto.OrdersSubject(testRun)))
+	refused("a leader hears a run's reports", leader, hears(leader, proto.ReportSubject(testRun, "*")))
+	refused("a worker asks as an ingester", buses[0], says(buses[0], proto.QuestionSubject(testRun, "ingester-1")))
 	if err := next(t, errs, "error"); !errors.Is(err, ErrPermission) || !strings.Contains(err.Error(), "worker-1") {
 		t.Errorf("the refusal reads %v", err)
+	}
+}
+
+// askAsIngestersDo asks a leader that answers ingesters and leaves other leaders without an answer.
+func askAsIngestersDo(t *testing.T, leader, ingester *Bus) {
+	t.Helper()
+	cancel, err := leader.ServeQuestions(func(name string, question []byte) ([]byte, error) {
+		if name == "leader" {
+			return nil, nil
+		}
+		return append([]byte(name+" asks "), question...), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	flush(t, leader)
+	if answer, err := ingester.Ask(timeout(t), []byte("what")); err != nil || string(answer) != "ingester-1 asks what" {
+		t.Fatalf("%q, %v", answer, err)
+	}
+	short, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer end()
+	if answer, err := leader.Ask(short, []byte("anybody older?")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a leader answers itself with %q, %v", answer, err)
 	}
 }
 

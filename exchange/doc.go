@@ -8,6 +8,6 @@
 // when nothing comes: core NATS may drop it, and that costs time, never a sum. Where a chunk is summed is decided in one place
 // (place.go) and changes no bit.
 //
-// coordinator and worker call this package, and nothing below them does. A Client and a Hub start goroutines of their own and
+// coordinator, worker and dataset/ingest call this package, and nothing below them does. A Client and a Hub start goroutines of their own and
 // end them in Close; their methods may be called from any goroutine.
 package exchange

@@ -10,13 +10,16 @@ import (
 )
 
 // ServeQuestions answers the questions that identities ask of the leader of their run: answer gets the name of who asks,
-// and its question. The returned function ends it.
+// and its question; with a nil answer the question stays open here, for others. The returned function ends it.
 func (b *Bus) ServeQuestions(answer func(name string, question []byte) ([]byte, error)) (cancel func(), err error) {
 	sub, err := b.nc.Subscribe(proto.QuestionSubject(b.run, "*"), func(m *nats.Msg) {
 		reply, err := answer(nameIn(m.Subject), m.Data)
 		if err != nil {
 			b.bad.Add(1)
 			b.log.Warn("question dropped", "subject", m.Subject, "bytes", len(m.Data), "error", err)
+			return
+		}
+		if reply == nil {
 			return
 		}
 		if err := m.Respond(reply); err != nil {

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"image/png"
+	"maps"
 	"os"
-	"sort"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +27,16 @@ func newData() *cobra.Command {
 }
 
 type opener func(context.Context) (store.Store, error)
+
+// index opens the store and reads the index of the shards under prefix.
+func (open opener) index(ctx context.Context, prefix string) (store.Store, *dataset.Index, error) {
+	st, err := open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ix, err := dataset.OpenIndex(ctx, st, prefix)
+	return st, ix, err
+}
 
 func newDataWorld(open opener) *cobra.Command {
 	config := world.Config{Scenes: 6000, Size: world.Size, Seed: 1}
@@ -94,16 +106,11 @@ func countsText(counts map[string]int) string {
 	if len(counts) == 0 {
 		return "none"
 	}
-	reasons := make([]string, 0, len(counts))
-	for reason := range counts {
-		reasons = append(reasons, reason)
+	var words []string
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		words = append(words, fmt.Sprintf("%s %d", reason, counts[reason]))
 	}
-	sort.Strings(reasons)
-	text := ""
-	for _, reason := range reasons {
-		text += fmt.Sprintf("%s %d ", reason, counts[reason])
-	}
-	return text
+	return strings.Join(words, ", ")
 }
 
 func newDataShow(open opener) *cobra.Command {
@@ -112,11 +119,7 @@ func newDataShow(open opener) *cobra.Command {
 	c := &cobra.Command{
 		Use: "show PREFIX", Short: "A contact sheet of pictures with captions", Args: exactArg("the key prefix of the shards"),
 		RunE: func(c *cobra.Command, args []string) error {
-			st, err := open(c.Context())
-			if err != nil {
-				return err
-			}
-			ix, err := dataset.OpenIndex(c.Context(), st, args[0])
+			st, ix, err := open.index(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -159,11 +162,7 @@ func newDataVocabulary(open opener) *cobra.Command {
 			if size < 515 {
 				return badInput(fmt.Sprintf("--size %d leaves no room for a merge; give at least 515", size))
 			}
-			st, err := open(c.Context())
-			if err != nil {
-				return err
-			}
-			ix, err := dataset.OpenIndex(c.Context(), st, args[0])
+			st, ix, err := open.index(c.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -20,11 +20,7 @@ func newDataStats(open opener) *cobra.Command {
 			if limit < 1 {
 				return badInput(fmt.Sprintf("--limit %d: look at one sample at least", limit))
 			}
-			st, err := open(c.Context())
-			if err != nil {
-				return err
-			}
-			ix, err := dataset.OpenIndex(c.Context(), st, args[0])
+			st, ix, err := open.index(c.Context(), args[0])
 			if err != nil {
 				return err
 			}

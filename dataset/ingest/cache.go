@@ -12,14 +12,14 @@ const cacheEntries = 20_000
 // cache keeps answers by name for a while; whoever asks for a name that is being asked for waits for that answer.
 type cache[T any] struct {
 	life context.Context // of the process's crawl: an answer belongs to all who wait, not to the first
-	ask  ask[T]
+	find finder[T]
 
 	mu      sync.Mutex
 	answers map[string]*answer[T]
 }
 
-// ask finds an answer and says how long it holds.
-type ask[T any] func(ctx context.Context, name string) (answer T, holds time.Duration, err error)
+// finder finds an answer and says how long it holds.
+type finder[T any] func(ctx context.Context, name string) (answer T, holds time.Duration, err error)
 
 type answer[T any] struct {
 	done  chan struct{}
@@ -28,8 +28,8 @@ type answer[T any] struct {
 	err   error
 }
 
-func newCache[T any](life context.Context, ask ask[T]) *cache[T] {
-	return &cache[T]{life: life, ask: ask, answers: map[string]*answer[T]{}}
+func newCache[T any](life context.Context, find finder[T]) *cache[T] {
+	return &cache[T]{life: life, find: find, answers: map[string]*answer[T]{}}
 }
 
 // get returns the answer for name. Errors are not kept.
@@ -61,7 +61,7 @@ func (c *cache[T]) enter(name string) *answer[T] {
 
 func (c *cache[T]) fill(name string, a *answer[T]) {
 	var holds time.Duration
-	a.value, holds, a.err = c.ask(c.life, name)
+	a.value, holds, a.err = c.find(c.life, name)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a.until = time.Now().Add(holds)

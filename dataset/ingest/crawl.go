@@ -99,9 +99,9 @@ func (c *Crawler) Run(ctx context.Context, leader Leader) error {
 // report says what this ingester has done; what was answered need not be said again.
 func (c *Crawler) report(ctx context.Context, leader Leader) (Orders, error) {
 	c.mu.Lock()
-	said := slices.Clone(c.sealed)
+	said, works := slices.Clone(c.sealed), sortedKeys(c.active)
 	c.mu.Unlock()
-	orders, err := leader.Report(ctx, Report{Name: c.Name, Room: c.Room, Sealed: said})
+	orders, err := leader.Report(ctx, Report{Name: c.Name, Room: c.Room, Works: works, Sealed: said})
 	if err == nil {
 		c.mu.Lock()
 		c.sealed = c.sealed[len(said):]

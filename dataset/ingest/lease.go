@@ -16,14 +16,16 @@ const (
 type Report struct {
 	Name   string `json:"name"`
 	Room   int    `json:"room"`   // parts that it works on at once
+	Works  []int  `json:"works"`  // parts that it works on now: a leader that has just begun leaves them with it
 	Sealed []int  `json:"sealed"` // parts that it found sealed, or sealed, since a report was last answered
 }
 
 // Orders is everything that a leader wants of one ingester.
 type Orders struct {
-	Parts  []int `json:"parts"`  // to work on, and no others
-	Sealed int   `json:"sealed"` // parts of the whole that are done
-	Done   bool  `json:"done"`   // nothing is left for anybody
+	Leader string `json:"leader"` // who gives them, where that is another process
+	Parts  []int  `json:"parts"`  // to work on, and no others
+	Sealed int    `json:"sealed"` // parts of the whole that are done
+	Done   bool   `json:"done"`   // nothing is left for anybody
 }
 
 // Leases deals parts out. It knows no clock: time comes in with every report.
@@ -57,11 +59,17 @@ func (l *Leases) Handle(now time.Time, r Report) Orders {
 	l.seal(r.Sealed)
 	l.expire(now)
 	held := l.heldBy(r.Name)
-	for p := 0; p < len(l.sealed) && len(held) < r.Room; p++ {
-		if !l.sealed[p] && l.holder[p] == "" {
+	take := func(p int) {
+		if len(held) < r.Room && p >= 0 && p < len(l.sealed) && !l.sealed[p] && l.holder[p] == "" {
 			l.holder[p] = r.Name
 			held = append(held, p)
 		}
+	}
+	for _, p := range r.Works {
+		take(p)
+	}
+	for p := range l.sealed {
+		take(p)
 	}
 	slices.Sort(held)
 	if l.left == 0 {

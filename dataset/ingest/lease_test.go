@@ -45,13 +45,33 @@ func TestARepeatedReportChangesNothing(t *testing.T) {
 	}
 }
 
+// A leader that has just begun leaves parts with those who work on them, unless somebody else was given them meanwhile.
+func TestANewLeaderLeavesPartsWithThoseWhoWorkOnThem(t *testing.T) {
+	l := NewLeases(8, []int{0})
+	for _, c := range []struct {
+		report Report
+		want   []int
+	}{
+		{Report{Name: "a", Room: 2, Works: []int{5, 6}}, []int{5, 6}},
+		{Report{Name: "b", Room: 2, Works: []int{6, 3}}, []int{1, 3}},
+		{Report{Name: "c", Room: 3, Works: []int{0, -1, 99, 7, 5}}, []int{2, 4, 7}},
+		{Report{Name: "d", Room: 2}, nil},
+		{Report{Name: "a", Room: 2, Works: []int{5}, Sealed: []int{6}}, []int{5}},
+	} {
+		if o := l.Handle(epoch, c.report); !slices.Equal(o.Parts, c.want) {
+			t.Errorf("%+v: %v, want %v", c.report, o.Parts, c.want)
+		}
+	}
+}
+
 // Ingesters come, go, work, and their reports and answers are lost: no part has two holders, and all are sealed in the end.
 func TestNoPartHasTwoHoldersAndAllAreSealed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		parts := rapid.IntRange(1, 12).Draw(t, "parts")
 		l, now := NewLeases(parts, nil), epoch
 		report := func(name string, sealed []int) Orders {
-			o := l.Handle(now, Report{Name: name, Room: 2, Sealed: sealed})
+			works := rapid.SliceOfN(rapid.IntRange(-1, parts), 0, 3).Draw(t, "works on") // true or not
+			o := l.Handle(now, Report{Name: name, Room: 2, Works: works, Sealed: sealed})
 			seen := map[int]bool{}
 			for part := range parts {
 				for _, other := range []string{"a", "b", "c"} {
