@@ -40,13 +40,15 @@ type Storage interface {
 	Close() error
 }
 
-// Activation is the nonlinearity of a MatMul epilogue.
+// Activation is the nonlinearity of a MatMul epilogue. C and CUDA know them by these numbers.
 type Activation uint8
 
-// QuickGELU is x*sigmoid(1.702x), CLIP's activation (tcl-spec section 1).
+// The activations of CLIP's towers: OpenAI's models have x*sigmoid(1.702x) (tcl-spec section 1), most of open_clip's the exact
+// GELU x*(1+erf(x/sqrt 2))/2.
 const (
 	NoActivation Activation = iota
 	QuickGELU
+	GELU
 )
 
 // MatMul configures C = A·B with its epilogue, applied in this order: + Bias, then Pre receives the value, then the
@@ -56,7 +58,7 @@ type MatMul struct {
 	Bias           Tensor     // [N], optional
 	Act            Activation // applied to the sum
 	Pre            Tensor     // [M, N], optional: with Act, written: the value before the activation. With ActGrad, read.
-	ActGrad        Activation // the product is multiplied by the activation's derivative at Pre
+	ActGrad        Activation // the product is multiplied by the activation's derivative at Pre; not together with Act
 	Residual       Tensor     // [M, N], optional; may be C itself
 	Add            bool       // C += instead of C =
 }

@@ -43,6 +43,9 @@ func (m MatMul) Sizes(c, a, b Tensor) (rows, cols, inner int) {
 	RequireMatrix("MatMul: c", c, rows, cols)
 	RequireMatrix("MatMul: a", a, aRows, aCols)
 	RequireMatrix("MatMul: b", b, bRows, bCols)
+	if m.Act != NoActivation && m.ActGrad != NoActivation {
+		panic(fmt.Sprintf("MatMul: Act is %d and ActGrad %d, but a product has one of them", m.Act, m.ActGrad))
+	}
 	if m.Bias.Present() {
 		Require("MatMul: Bias", m.Bias, Float32, cols)
 	}

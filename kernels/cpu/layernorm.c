@@ -8,16 +8,8 @@
 
 #ifdef TG_ISA
 
+#include "activation.h"
 #include "vectors.h"
-
-// gelu is x*Phi(x), Phi(x) = (1 + erf(x/sqrt 2))/2.
-TG_INLINE vf TG(normal_cdf)(vf x) { return vf_fma(vf_erf(x * 0.70710678f), vf_set1(0.5f), vf_set1(0.5f)); }
-
-// The slope of GELU is Phi(x) + x*phi(x).
-TG_INLINE vf TG(gelu_slope)(vf x) {
-  vf density = vf_exp(x * x * -0.5f) * 0.39894228f;
-  return vf_fma(x, density, TG(normal_cdf)(x));
-}
 
 // moments computes the mean and 1/std of a row, in two passes.
 static void TG(moments)(const float *x, long n, float *mean, float *inverse) {
@@ -47,7 +39,7 @@ static void TG(layernorm_task)(void *ctx, int task, int thread) {
     if (a->gelu)
       TG_EACH_VECTOR(a->cols, {
         vf z = vf_fma((TG_LOAD(x) - m) * s, TG_LOAD(a->gamma), TG_LOAD(a->beta));
-        TG_STORE(y, z * TG(normal_cdf)(z));
+        TG_STORE(y, TG(gelu)(z));
       });
     else
       TG_EACH_VECTOR(a->cols, TG_STORE(y, vf_fma((TG_LOAD(x) - m) * s, TG_LOAD(a->gamma), TG_LOAD(a->beta))););

@@ -2,6 +2,7 @@
 #include "op.h"
 
 #ifdef TG_ISA
+#include "activation.h"
 #include "gemm.h"
 
 static void TG(matmul_pack_a)(const void *ctx, float *to, long row, int rows, long k0, int kc) {
@@ -14,20 +15,14 @@ static void TG(matmul_pack_b)(const void *ctx, float *to, long col, int cols, lo
   TG(pack_columns)(&(struct TG(matrix)){o->b, o->ldb, o->trans_b}, to, col, cols, k0, kc);
 }
 
-// quick_gelu is x*sigmoid(1.702x) and quick_gelu_grad its derivative (tcl-spec section 1).
-TG_INLINE vf TG(quick_gelu)(vf x) { return x * vf_sigmoid(x * 1.702f); }
-
-TG_INLINE vf TG(quick_gelu_grad)(vf x) {
-  vf s = vf_sigmoid(x * 1.702f);
-  return s * vf_fma(x * 1.702f, 1.f - s, vf_set1(1));
-}
-
-// matmul_finish is the epilogue of n neighbouring values.
-TG_INLINE void TG(matmul_finish)(const struct tg_matmul *o, vf v, long row, long col, int n) {
+// matmul_finish is the epilogue of n neighbouring values. act and act_grad are o's, known when this is compiled.
+TG_INLINE void TG(matmul_finish)(const struct tg_matmul *o, enum tg_activation act, enum tg_activation act_grad, vf v, long row, long col, int n) {
   if (o->bias) v += vf_load_n(o->bias + col, n);
-  if (o->pre && !o->act_grad) vf_store_n(o->pre + row * o->ld_pre + col, v, n);
-  if (o->act) v = TG(quick_gelu)(v);
-  if (o->act_grad) v *= TG(quick_gelu_grad)(vf_load_n(o->pre + row * o->ld_pre + col, n));
+  if (o->pre && !act_grad) vf_store_n(o->pre + row * o->ld_pre + col, v, n);
+  if (act == TG_QUICK_GELU) v = TG(quick_gelu)(v);
+  if (act == TG_GELU) v = TG(gelu)(v);
+  if (act_grad == TG_QUICK_GELU) v *= TG(quick_gelu_slope)(vf_load_n(o->pre + row * o->ld_pre + col, n));
+  if (act_grad == TG_GELU) v *= TG(gelu_slope)(vf_load_n(o->pre + row * o->ld_pre + col, n));
   if (o->residual) v += vf_load_n(o->residual + row * o->ld_residual + col, n);
   float *c = o->c + row * o->ldc + col;
   if (o->add) v = vf_load_n(c, n) + v;
@@ -36,9 +31,21 @@ TG_INLINE void TG(matmul_finish)(const struct tg_matmul *o, vf v, long row, long
 
 static void TG(matmul_emit)(const void *ctx, const float *tile, long row, int rows, long col, int cols) {
   const struct tg_matmul *o = ctx;
-  for (int i = 0; i < rows; i++)
-    for (int j = 0; j < cols; j += TG_W)
-      TG(matmul_finish)(o, vf_load(tile + i * TG_NR + j), row + i, col + j, cols - j < TG_W ? cols - j : TG_W);
+#define EMIT(act, act_grad)                                                                              \
+  for (int i = 0; i < rows; i++)                                                                         \
+    for (int j = 0; j < cols; j += TG_W)                                                                 \
+      TG(matmul_finish)(o, act, act_grad, vf_load(tile + i * TG_NR + j), row + i, col + j, cols - j < TG_W ? cols - j : TG_W)
+  if (o->act == TG_QUICK_GELU)
+    EMIT(TG_QUICK_GELU, TG_NO_ACTIVATION);
+  else if (o->act == TG_GELU)
+    EMIT(TG_GELU, TG_NO_ACTIVATION);
+  else if (o->act_grad == TG_QUICK_GELU)
+    EMIT(TG_NO_ACTIVATION, TG_QUICK_GELU);
+  else if (o->act_grad == TG_GELU)
+    EMIT(TG_NO_ACTIVATION, TG_GELU);
+  else
+    EMIT(TG_NO_ACTIVATION, TG_NO_ACTIVATION);
+#undef EMIT
 }
 
 void TG(matmul)(struct tg_pool *pool, const struct tg_matmul *o) {

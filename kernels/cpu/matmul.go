@@ -17,7 +17,7 @@ func (d *device) MatMul(c, a, b kernels.Tensor, m kernels.MatMul) {
 		c: floats(c), ldc: C.long(c.Stride),
 		bias: floats(m.Bias),
 		pre:  floats(m.Pre), ld_pre: C.long(m.Pre.Stride),
-		act: flag(m.Act == kernels.QuickGELU), act_grad: flag(m.ActGrad == kernels.QuickGELU),
+		act: uint32(m.Act), act_grad: uint32(m.ActGrad),
 		residual: floats(m.Residual), ld_residual: C.long(m.Residual.Stride),
 		add: flag(m.Add),
 	})

@@ -34,16 +34,17 @@ func turned(at func(i, j int) float64) func(i, j int) float64 {
 }
 
 type product struct {
-	m, n, k                   int
-	transA, transB            bool
-	bias, pre, act, grad, res bool
-	add, resIsC               bool
+	m, n, k        int
+	transA, transB bool
+	bias, pre, res bool
+	act, grad      kernels.Activation
+	add, resIsC    bool
 }
 
 // check compares MatMul of random matrices with the sums in float64.
 func (p product) check(t *testing.T, d *device, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 7))
-	mm := kernels.MatMul{TransA: p.transA, TransB: p.transB, Add: p.add}
+	mm := kernels.MatMul{TransA: p.transA, TransB: p.transB, Act: p.act, ActGrad: p.grad, Add: p.add}
 	shapeA, shapeB := [2]int{p.m, p.k}, [2]int{p.k, p.n}
 	if p.transA {
 		shapeA = [2]int{p.k, p.m}
@@ -65,14 +66,8 @@ func (p product) check(t *testing.T, d *device, seed uint64) {
 		mm.Bias = upload32(d, bias, p.n)
 	}
 	atPre, atRes := atC, atC
-	if p.pre || p.grad {
+	if p.pre || p.grad != kernels.NoActivation {
 		mm.Pre, atPre = strided(d, rng, p.m, p.n)
-	}
-	if p.act {
-		mm.Act = kernels.QuickGELU
-	}
-	if p.grad {
-		mm.ActGrad = kernels.QuickGELU
 	}
 	if p.res {
 		mm.Residual, atRes = strided(d, rng, p.m, p.n)
@@ -102,17 +97,10 @@ func (p product) check(t *testing.T, d *device, seed uint64) {
 			if p.bias {
 				want += float64(bias[j])
 			}
-			if p.pre && !p.grad && math.Abs(float64(pre[i*p.n+j])-want) > 1e-5*(size+1) {
+			if p.pre && p.grad == kernels.NoActivation && math.Abs(float64(pre[i*p.n+j])-want) > 1e-5*(size+1) {
 				t.Fatalf("%+v on %s, seed %d: pre[%d, %d] = %g, want %g", p, d.isa, seed, i, j, pre[i*p.n+j], want)
 			}
-			if p.act {
-				want *= sigmoid(1.702 * want)
-			}
-			if p.grad {
-				x := atPre(i, j)
-				s := sigmoid(1.702 * x)
-				want *= s + 1.702*x*s*(1-s)
-			}
+			want = activated(p.act, want) * slope(p.grad, atPre(i, j))
 			if p.res || p.resIsC {
 				want += atRes(i, j)
 			}
@@ -126,6 +114,27 @@ func (p product) check(t *testing.T, d *device, seed uint64) {
 	}
 }
 
+func activated(a kernels.Activation, x float64) float64 {
+	switch a {
+	case kernels.QuickGELU:
+		return x * sigmoid(1.702*x)
+	case kernels.GELU:
+		return x * (1 + math.Erf(x/math.Sqrt2)) / 2
+	}
+	return x
+}
+
+func slope(a kernels.Activation, x float64) float64 {
+	switch a {
+	case kernels.QuickGELU:
+		s := sigmoid(1.702 * x)
+		return s + 1.702*x*s*(1-s)
+	case kernels.GELU:
+		return (1+math.Erf(x/math.Sqrt2))/2 + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
+	}
+	return 1
+}
+
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 func TestMatMulAtAwkwardShapes(t *testing.T) {
@@ -136,10 +145,11 @@ func TestMatMulAtAwkwardShapes(t *testing.T) {
 		for n := range 50 {
 			pick := func() int { return dims[rng.IntN(len(dims))] }
 			coin := func() bool { return rng.IntN(2) == 0 }
-			p := product{m: pick(), n: pick(), k: pick(), transA: coin(), transB: coin(), bias: coin(), pre: coin(), act: coin(), add: coin()}
+			activation := func() kernels.Activation { return kernels.Activation(rng.IntN(1 + int(kernels.GELU))) }
+			p := product{m: pick(), n: pick(), k: pick(), transA: coin(), transB: coin(), bias: coin(), pre: coin(), act: activation(), add: coin()}
 			switch rng.IntN(4) {
 			case 0:
-				p.grad, p.act = true, false
+				p.grad, p.act = activation(), kernels.NoActivation
 			case 1:
 				p.res = true
 			case 2:

@@ -4,6 +4,7 @@
 // three times more, 24 bytes a number, which for k = 768 takes longer than its 1536 FLOP.
 #pragma once
 
+#include "include/gelu.cuh"
 #include "include/tg.cuh"
 #include "matmul.h"
 
@@ -27,14 +28,20 @@ __device__ inline void finish(const tg_matmul &a, int64_t row, int height, int c
   float *pre = a.pre + row * a.ld_pre + col;
   if (a.act_grad) {
     each([&](int i) { x[i] = pre[i * a.ld_pre]; });
-    each([&](int i) {
-      const float s = sigmoid(1.702f * x[i]);
-      v[i] *= s * (1 + 1.702f * x[i] * (1 - s));
-    });
+    if (a.act_grad == TG_GELU)
+      each([&](int i) { v[i] *= gelu_slope(x[i]); });
+    else
+      each([&](int i) {
+        const float s = sigmoid(1.702f * x[i]);
+        v[i] *= s * (1 + 1.702f * x[i] * (1 - s));
+      });
   } else if (a.pre) {
     each([&](int i) { pre[i * a.ld_pre] = v[i]; });
   }
-  if (a.act) each([&](int i) { v[i] *= sigmoid(1.702f * v[i]); });
+  if (a.act == TG_GELU)
+    each([&](int i) { v[i] *= normal_cdf(v[i]); });
+  else if (a.act)
+    each([&](int i) { v[i] *= sigmoid(1.702f * v[i]); });
   if (a.residual) {
     const float *residual = a.residual + row * a.ld_residual + col;
     each([&](int i) { x[i] = residual[i * a.ld_residual]; });

@@ -4,6 +4,7 @@ package cuda_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -94,6 +95,17 @@ func TestHopperProductsConform(t *testing.T) {
 			return m, written
 		},
 	}
+	for name, quick := range maps.Clone(epilogues) {
+		epilogues[name+", GELU"] = func(b *bench, rows, cols int) (m kernels.MatMul, written kernels.Tensor) {
+			if m, written = quick(b, rows, cols); m.Act != kernels.NoActivation {
+				m.Act = kernels.GELU
+			}
+			if m.ActGrad != kernels.NoActivation {
+				m.ActGrad = kernels.GELU
+			}
+			return m, written
+		}
+	}
 	const wide, narrow = "hopper_gemm_256_bf16", "hopper_gemm_128_bf16"
 	for _, c := range []struct {
 		kernel, epilogue  string
@@ -108,6 +120,10 @@ func TestHopperProductsConform(t *testing.T) {
 		{wide, "all", 150, 450, 130, false, true},
 		{wide, "all", 700, 200, 65, true, false},
 		{wide, "gradient", 100, 250, 190, true, true},
+		{narrow, "all, GELU", 130, 300, 72, false, false},
+		{narrow, "gradient, GELU", 130, 260, 72, true, false},
+		{wide, "all, GELU", 150, 450, 130, false, true},
+		{wide, "gradient, GELU", 100, 250, 190, true, true},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			conforms(t, 1, c.kernel, func(b *bench) []kernels.Tensor {

@@ -2,15 +2,10 @@
 // memory bandwidth: forward 8 bytes an element, backward 16. Rows are read more than once, but only the first time from
 // memory.
 #include "include/columns.cuh"
+#include "include/gelu.cuh"
 #include "include/reduce.cuh"
 #include "include/tg.cuh"
 #include "layernorm.h"
-
-// gelu is x*Phi(x), Phi being the normal distribution.
-__device__ inline float normal_cdf(float x) { return 0.5f * erff(x * 0.70710678f) + 0.5f; }
-
-// The slope of GELU is Phi(x) + x*phi(x).
-__device__ inline float gelu_slope(float x) { return normal_cdf(x) + x * (expf(-0.5f * x * x) * 0.39894228f); }
 
 // A warp takes a row, so that there is no barrier.
 template <bool gelu>

@@ -24,7 +24,7 @@ func (d *device) MatMul(c, a, b kernels.Tensor, m kernels.MatMul) {
 		ld_a: C.int64_t(a.Stride), ld_b: C.int64_t(b.Stride), ld_c: C.int64_t(c.Stride),
 		ld_pre: C.int64_t(m.Pre.Stride), ld_residual: C.int64_t(m.Residual.Stride),
 		m: C.int32_t(rows), n: C.int32_t(cols), k: C.int32_t(inner),
-		act: flag(m.Act == kernels.QuickGELU), act_grad: flag(m.ActGrad == kernels.QuickGELU), add: flag(m.Add),
+		act: C.int32_t(m.Act), act_grad: C.int32_t(m.ActGrad), add: flag(m.Add),
 	}
 	if d.hopper && d.hopperMatMul(a, b, m, args) {
 		return

@@ -58,6 +58,15 @@ var epilogues = []struct {
 	{"slope", func(l *lab, rows, cols int) kernels.MatMul {
 		return kernels.MatMul{ActGrad: kernels.QuickGELU, Pre: l.strided(rows, cols)}
 	}},
+	{"gelu", func(l *lab, rows, cols int) kernels.MatMul {
+		return kernels.MatMul{TransB: true, Bias: l.random(cols), Act: kernels.GELU, Pre: l.strided(rows, cols)}
+	}},
+	{"gelu-residual", func(l *lab, rows, cols int) kernels.MatMul {
+		return kernels.MatMul{Act: kernels.GELU, Residual: l.strided(rows, cols)}
+	}},
+	{"gelu-slope", func(l *lab, rows, cols int) kernels.MatMul {
+		return kernels.MatMul{ActGrad: kernels.GELU, Pre: l.strided(rows, cols)}
+	}},
 	{"residual", func(l *lab, rows, cols int) kernels.MatMul {
 		return kernels.MatMul{TransB: true, Bias: l.random(cols), Residual: l.strided(rows, cols)}
 	}},

@@ -91,20 +91,24 @@ func (b *bench) check(loss func() float64, tolerance float64, gradients ...gradi
 }
 
 func TestMatMulSlopeIsTheActivationsDerivative(t *testing.T) {
-	b := newBench(t)
-	// y = QuickGELU(a·w^T), dy given; dpre = dy * slope through an identity product.
-	a, w, y, pre, dy := b.uniform(-3, 3, 4, 5), b.random(3, 5), b.zeros(4, 3), b.zeros(4, 3), b.random(4, 3)
-	forward := func() float64 {
-		b.dev.MatMul(y, a, w, kernels.MatMul{TransB: true, Act: kernels.QuickGELU, Pre: pre})
-		return inner(y, dy)
+	for name, act := range map[string]kernels.Activation{"QuickGELU": kernels.QuickGELU, "GELU": kernels.GELU} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			// y = act(a·w^T), dy given; dpre = dy * slope through an identity product.
+			a, w, y, pre, dy := b.uniform(-3, 3, 4, 5), b.random(3, 5), b.zeros(4, 3), b.zeros(4, 3), b.random(4, 3)
+			forward := func() float64 {
+				b.dev.MatMul(y, a, w, kernels.MatMul{TransB: true, Act: act, Pre: pre})
+				return inner(y, dy)
+			}
+			forward()
+			identity := b.set(1, 0, 0, 0, 1, 0, 0, 0, 1).Reshape(3, 3)
+			dpre, da, dw := b.zeros(4, 3), b.zeros(4, 5), b.zeros(3, 5)
+			b.dev.MatMul(dpre, dy, identity, kernels.MatMul{ActGrad: act, Pre: pre})
+			b.dev.MatMul(da, dpre, w, kernels.MatMul{})
+			b.dev.MatMul(dw, dpre, a, kernels.MatMul{TransA: true})
+			b.check(forward, 1e-4, gradient{"a", a, da}, gradient{"w", w, dw})
+		})
 	}
-	forward()
-	identity := b.set(1, 0, 0, 0, 1, 0, 0, 0, 1).Reshape(3, 3)
-	dpre, da, dw := b.zeros(4, 3), b.zeros(4, 5), b.zeros(3, 5)
-	b.dev.MatMul(dpre, dy, identity, kernels.MatMul{ActGrad: kernels.QuickGELU, Pre: pre})
-	b.dev.MatMul(da, dpre, w, kernels.MatMul{})
-	b.dev.MatMul(dw, dpre, a, kernels.MatMul{TransA: true})
-	b.check(forward, 1e-4, gradient{"a", a, da}, gradient{"w", w, dw})
 }
 
 func TestCosineScoresBackward(t *testing.T) {

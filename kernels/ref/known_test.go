@@ -43,6 +43,13 @@ func TestKnownGELU(t *testing.T) {
 	y := b.zeros(1, 2)
 	b.dev.LayerNormGELU(y, kernels.Tensor{}, b.set(-1, 1).Reshape(1, 2), b.set(1, 1), b.set(0, 0))
 	b.want("y", y, 1e-5, -0.15865525, 0.84134475)
+
+	// GELU(3) = 2.9959503...; the slopes at 1 and 3 are 1.0833155... and 1.0119456...
+	product, pre := b.zeros(1, 2), b.set(1, 3).Reshape(1, 2)
+	b.dev.MatMul(product, b.set(1).Reshape(1, 1), pre, kernels.MatMul{Act: kernels.GELU})
+	b.want("product", product, 1e-6, 0.84134475, 2.99595031)
+	b.dev.MatMul(product, b.set(1).Reshape(1, 1), b.set(1, 1).Reshape(1, 2), kernels.MatMul{ActGrad: kernels.GELU, Pre: pre})
+	b.want("slopes", product, 1e-6, 1.08331547, 1.01194568)
 }
 
 func TestConvolutionPadsWithZeros(t *testing.T) {

@@ -30,13 +30,6 @@ func (d *device) LayerNormGELUBackward(dx, dgamma, dbeta, dy, x, stats, gamma, b
 	normaliseBackward(dx, dgamma, dbeta, dy, x, stats, gamma, values(beta), geluSlope)
 }
 
-// gelu is the exact form x*Phi(x).
-func gelu(x float64) float64 { return 0.5 * x * math.Erfc(-x/math.Sqrt2) }
-
-func geluSlope(x float64) float64 {
-	return 0.5*math.Erfc(-x/math.Sqrt2) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
-}
-
 func normalise(y, stats, x, gamma, beta kernels.Tensor, activation func(float64) float64) {
 	kernels.RequireMatrix("LayerNorm: y", y, x.Rows(), x.Cols())
 	kernels.Require("LayerNorm: gamma", gamma, kernels.Float32, x.Cols())

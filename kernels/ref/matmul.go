@@ -1,10 +1,6 @@
 package ref
 
-import (
-	"math"
-
-	"github.com/textground/textground/kernels"
-)
+import "github.com/textground/textground/kernels"
 
 // MatMul adds products in float64 over K in order, then applies the epilogue in float64 and rounds once.
 func (d *device) MatMul(c, a, b kernels.Tensor, m kernels.MatMul) {
@@ -27,18 +23,19 @@ func (d *device) MatMul(c, a, b kernels.Tensor, m kernels.MatMul) {
 
 // finish applies the epilogue to one row.
 func finish(out []float32, sum []float64, bias, pre, residual []float32, m kernels.MatMul) {
+	act, slope := activations[m.Act].value, activations[m.ActGrad].slope
 	for i, v := range sum {
 		if bias != nil {
 			v += float64(bias[i])
 		}
 		switch {
-		case m.ActGrad == kernels.QuickGELU:
-			v *= quickGELUSlope(float64(pre[i]))
+		case slope != nil:
+			v *= slope(float64(pre[i]))
 		case pre != nil:
 			pre[i] = float32(v)
 		}
-		if m.Act == kernels.QuickGELU {
-			v *= sigmoid(1.702 * v)
+		if act != nil {
+			v = act(v)
 		}
 		if residual != nil {
 			v += float64(residual[i])
@@ -55,14 +52,6 @@ func optionalRow(t kernels.Tensor, r int) []float32 {
 		return nil
 	}
 	return rowsOf(t).row(r)
-}
-
-func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
-
-// quickGELUSlope is the derivative of x*sigmoid(1.702x).
-func quickGELUSlope(x float64) float64 {
-	s := sigmoid(1.702 * x)
-	return s * (1 + 1.702*x*(1-s))
 }
 
 // ColumnSums adds the rows in order.
