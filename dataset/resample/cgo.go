@@ -14,19 +14,28 @@ import (
 // Resize scales the 8-bit RGB picture src, whose rows begin every stride bytes, and writes [len(down.First)][len(across.First)]
 // pixels to dst. What lies in no output is not computed.
 func Resize(dst, src []uint8, stride int, across, down Taps) {
+	resizeC(dst, src, stride, across, down, false)
+}
+
+// resizeC is Resize, plainly if asked: as on processors that there are no vectors for.
+func resizeC(dst, src []uint8, stride int, across, down Taps, plainly bool) {
 	check(dst, src, stride, across, down)
+	plain := C.int(0)
+	if plainly {
+		plain = 1
+	}
 	top, stop, used, length := down.top(), down.last(), across.last(), 3*len(across.First)
 	rowStride := length + 1
-	between, column := rowStride*(stop-top), C.tg_column*used
+	between, column := rowStride*(stop-top)+C.tg_column, C.tg_column*used
 	scratch := scratches.Get().(*[]uint8)
 	defer scratches.Put(scratch)
 	if cap(*scratch) < between+column {
 		*scratch = make([]uint8, between+column)
 	}
 	rows, block := (*scratch)[:between], (*scratch)[between:between+column]
-	C.tg_resize_rows(octets(rows), C.int(rowStride), octets(block), octets(src[top*stride:]), C.int(stride), C.int(stop-top), C.int(used),
+	C.tg_resize_rows(plain, octets(rows), C.int(rowStride), octets(block), octets(src[top*stride:]), C.int(stride), C.int(stop-top), C.int(used),
 		C.int(len(across.First)), C.int(across.Width), numbers(across.First), numbers(across.Weights))
-	C.tg_blend_rows(octets(dst), octets(rows), C.int(rowStride), C.int(length), C.int(len(down.First)), C.int(down.Width), C.int(top),
+	C.tg_blend_rows(plain, octets(dst), octets(rows), C.int(rowStride), C.int(length), C.int(len(down.First)), C.int(down.Width), C.int(top),
 		numbers(down.First), numbers(down.Weights))
 }
 
