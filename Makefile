@@ -81,8 +81,12 @@ $(BENCH_VENV)/ready: scripts/bench/requirements.txt
 bench-data: build $(VERSITYGW) $(INTEROP_VENV)/ready ## the loader beside torchvision and webdataset, and a 2 GB bucket through a 300 MB cache (docs/data.md)
 	$(INTEROP_VENV)/bin/python -B scripts/bench/data.py $(VERSITYGW) $(BENCH_FLAGS)
 
+bench-ingest: build $(INTEROP_VENV)/ready ## the ingest beside img2dataset on one loopback list of 2 000 URLs (docs/ingest.md)
+	$(INTEROP_VENV)/bin/python -B scripts/bench/ingest.py bin/textground
+
 interop: build $(INTEROP_VENV)/ready ## files to and from PyTorch, open_clip, webdataset and img2dataset, all from PyPI
-	PYTHON=$(INTEROP_VENV)/bin/python scripts/interop/run.sh
+	$(INTEROP_VENV)/bin/python -B scripts/interop/data.py bin/textground
+	$(INTEROP_VENV)/bin/python -B scripts/interop/weights.py bin/textground
 
 $(INTEROP_VENV)/ready: scripts/interop/requirements.txt
 	python3 -m venv $(INTEROP_VENV)
@@ -119,4 +123,4 @@ kernels-check: ## compile them again and want the committed bytes, no spills, an
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-kernels test-cuda-runs test-cuda-asan test-cuda-races race lint bench bench-data interop digest vitb16 fuzz ingest-large sim proto clip-check kernels kernels-check
+.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-kernels test-cuda-runs test-cuda-asan test-cuda-races race lint bench bench-data bench-ingest interop digest vitb16 fuzz ingest-large sim proto clip-check kernels kernels-check

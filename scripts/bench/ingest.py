@@ -1,7 +1,7 @@
 """textground ingest beside img2dataset: the same list from the same loopback server in the same run. Prints images a second
 and core for both and their ratio, and fails below LEAST.
 
-    python scripts/interop/ingest.py BINARY [--urls 2000] [--only-ours]
+    python scripts/bench/ingest.py BINARY [--urls 2000] [--only-ours]
 
 A second of a core is a second of processor time, of the process and its children: so another load on the machine, the server
 among it, does not count. The promised ratio is that of the whole commands. img2dataset's start takes about ten seconds of
