@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/textground/textground/kernels/devices"
 )
 
 func TestBenchKernelsMeasuresWhatIsAskedFor(t *testing.T) {
@@ -29,7 +31,7 @@ func TestGPUsThatAreNotThereAreRefused(t *testing.T) {
 		t.Skip("this machine has cards")
 	}
 	o := command(t, "train", "../../examples/tiny.yaml", "--gpus", "all")
-	if o.code != exitBadInput || !strings.Contains(o.err.Error(), "--gpus all: ") {
+	if o.code != exitBadInput || !strings.Contains(o.err.Error(), "--gpus all: ") || !strings.HasSuffix(o.err.Error(), devices.WithoutCard) {
 		t.Errorf("%+v", o)
 	}
 }

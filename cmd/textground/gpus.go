@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/textground/textground/kernels/cuda"
+	"github.com/textground/textground/kernels/devices"
 )
 
 // readGPUs returns the numbers of the cards that --gpus asks for: all of them, so many, or those listed.
 func readGPUs(text string) ([]int, error) {
 	usable, err := usableCards()
 	if err != nil {
-		return nil, badInput(fmt.Sprintf("--gpus %s: %v", text, err))
+		return nil, badInput(fmt.Sprintf("--gpus %s: %v; %s", text, err, devices.WithoutCard))
 	}
 	if text == "all" {
 		return usable, nil

@@ -39,6 +39,9 @@ func Names() []string {
 	return names
 }
 
+// WithoutCard is the mend of an error about a graphics card.
+const WithoutCard = "textground doctor tells what this machine has; --device cpu runs without a card"
+
 // Open returns the device called name. threads bounds the processor cores that it uses; 0 means all of them.
 func Open(name string, threads int) (kernels.Device, error) {
 	if name == auto {
@@ -56,7 +59,11 @@ func Open(name string, threads int) (kernels.Device, error) {
 				return nil, fmt.Errorf("device %q: the number of a card is wanted behind the colon, such as %s:0", name, base)
 			}
 		}
-		return r.open(card, threads)
+		d, err := r.open(card, threads)
+		if err != nil && r.cards {
+			err = fmt.Errorf("%w; %s", err, WithoutCard)
+		}
+		return d, err
 	}
 	return nil, fmt.Errorf("device %q does not exist: did you mean %q? (%s)", name, nearest(name), strings.Join(Names(), ", "))
 }

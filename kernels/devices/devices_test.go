@@ -17,6 +17,9 @@ func TestEveryNameOpensOrSaysWhatItNeeds(t *testing.T) {
 			if !slices.ContainsFunc(strings.Split(needs[name], "|"), func(what string) bool { return what != "" && strings.Contains(err.Error(), what) }) {
 				t.Errorf("%s: %v", name, err)
 			}
+			if strings.HasPrefix(name, "cuda") && !strings.HasSuffix(err.Error(), devices.WithoutCard) {
+				t.Errorf("%s: %v: nothing says how to go on", name, err)
+			}
 			continue
 		}
 		if base, _, _ := strings.Cut(name, "-"); name != "auto" && !strings.HasPrefix(d.Name(), base) {
