@@ -102,6 +102,9 @@ vitb16: ## the ViT-B/16 golden on the CPU (about 15 s and 2 GB)
 fuzz: ## every fuzz target, a minute each
 	scripts/fuzz.sh
 
+fuzz-keep: ## add what `make fuzz` found to the corpus that every test run tries (testdata/fuzz)
+	scripts/fuzz-keep.sh
+
 sim: ## 20 000 seeds of the coordinator under faults
 	TEXTGROUND_SIM_SEEDS=20000 $(GO) test -timeout 60m ./coordinator/sim
 
@@ -123,4 +126,4 @@ kernels-check: ## compile them again and want the committed bytes, no spills, an
 $(VERSITYGW):
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
-.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-kernels test-cuda-runs test-cuda-asan test-cuda-races race lint bench bench-data bench-ingest interop digest vitb16 fuzz ingest-large sim proto clip-check kernels kernels-check
+.PHONY: help build test-gpu demo control test test-nocgo test-cuda test-cuda-kernels test-cuda-runs test-cuda-asan test-cuda-races race lint bench bench-data bench-ingest interop digest vitb16 fuzz fuzz-keep ingest-large sim proto clip-check kernels kernels-check

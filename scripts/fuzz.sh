@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every fuzz target for a minute, or for $FUZZ_TIME each.
+# Every fuzz target for a minute, or for $FUZZ_TIME each. Seeds are in the code and in testdata/fuzz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do
