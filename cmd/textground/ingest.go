@@ -23,7 +23,8 @@ func newIngest() *cobra.Command {
   TEXTGROUND_TOKEN=... textground ingest lists/ --to s3://bucket/shards/mine --nats nats://host:4222
   textground ingest --retry-failed --to demo/mine`,
 		Long: "Fetch images by lists of URLs and captions (CSV, TSV, JSON lines, Parquet; also .gz and .zst; files, directories, s3://) into\n" +
-			"shards and their index. Run the same command again to go on where it stopped. docs/ingest.md has the rest.",
+			"shards and their index. Run the same command again to go on where it stopped. Others help with --join, at the address that\n" +
+			"--listen opens or over a server of yours (--nats), whose credentials stand in the environment. docs/ingest.md has the rest.",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.run(c.Context(), args, c.OutOrStdout(), c.ErrOrStderr())

@@ -57,7 +57,7 @@ func (f *ingestFlags) bind(c *cobra.Command) {
 
 	flags.IntVar(&how.AtOnce, "downloads", how.AtOnce, "requests of this process at once")
 	flags.IntVar(&how.PerHost, "per-host", how.PerHost, "of them to one host")
-	flags.DurationVar(&how.Interval, "pace", how.Interval, "between two requests to one host")
+	flags.DurationVar(&how.Interval, "pace", how.Interval, "between two requests to one host; the Crawl-delay of its robots.txt counts where it is longer")
 	flags.Int64Var(&how.MemoryBytes, "memory", how.MemoryBytes, "bytes for files under way")
 	flags.BoolVar(&how.AllowPrivate, "allow-private", how.AllowPrivate, "also addresses that are not on the public internet")
 	flags.StringVar(&f.listen, "listen", "", "address at which other machines may join")

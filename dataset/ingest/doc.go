@@ -8,6 +8,7 @@
 // [Ledger], which can be created only once. A late second copy of a part is dropped there. Whoever starts again looks into
 // the store and goes on. [WriteIndex] writes the index of what is sealed, at the end or before.
 //
-// [Leases] is the leader's machine, without clock and network; a [Desk] keeps it for ingesters in this process and, through
-// the package exchange, in others. The command line calls this package and nothing else does: training never fetches.
+// [Leases] is the leader's machine, without clock and network; a [Desk] keeps it for ingesters in this process and, with
+// [Desk.Lead], in others, which ask it as a [Remote] over the package exchange, each ingest under a name that lies in its place
+// ([BusRun]). The command line calls this package and nothing else does: training never fetches.
 package ingest

@@ -243,9 +243,9 @@ func (f *fetcher) judge(r *http.Response) error {
 	}
 	switch status := r.StatusCode; {
 	case status == http.StatusTooManyRequests:
-		return failed(TooManyRequests, "%w", &waitError{waitOf(r)})
+		return failed(TooManyRequests, "%w", &waitError{status, waitOf(r)})
 	case status >= 500:
-		return failed(ServerError, "%w", &waitError{waitOf(r)})
+		return failed(ServerError, "%w", &waitError{status, waitOf(r)})
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		return failed(ServerError, "status %d", status)
 	case status != http.StatusOK:
@@ -260,9 +260,17 @@ func (f *fetcher) judge(r *http.Response) error {
 }
 
 // waitError carries what Retry-After asks for.
-type waitError struct{ wait time.Duration }
+type waitError struct {
+	status int
+	wait   time.Duration // 0 where it asks for nothing
+}
 
-func (e *waitError) Error() string { return fmt.Sprintf("come back in %s", e.wait) }
+func (e *waitError) Error() string {
+	if e.wait == 0 {
+		return fmt.Sprintf("status %d", e.status)
+	}
+	return fmt.Sprintf("status %d, come back in %s", e.status, e.wait)
+}
 
 const longestWait = 30 * time.Second
 

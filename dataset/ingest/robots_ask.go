@@ -103,7 +103,7 @@ func (f *fetcher) robotsHop(ctx context.Context, at *url.URL) (text string, next
 	defer response.Body.Close()
 	switch status := response.StatusCode; {
 	case status >= 500:
-		return "", nil, &failure{ServerError, status, &waitError{waitOf(response)}}
+		return "", nil, &failure{ServerError, status, &waitError{status, waitOf(response)}}
 	case status >= 300 && status < 400:
 		next, err := at.Parse(response.Header.Get("Location"))
 		if err != nil || checkURL(next) != nil || response.Header.Get("Location") == "" {
