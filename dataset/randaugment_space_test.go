@@ -6,14 +6,16 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/textground/textground/dataset/resample"
 )
 
 // plainWarp is warp by its definition: every pixel from four, whatever the map.
-func plainWarp(img *Image, m affine) *Image {
+func plainWarp(img *Image, m resample.Affine) *Image {
 	out := newImage(img.Width, img.Height)
 	for i := range out.Width * out.Height {
 		px, py := float64(i%out.Width)+0.5, float64(i/out.Width)+0.5
-		x, y := float64(m.a*px)+float64(m.b*py)+m.c, float64(m.d*px)+float64(m.e*py)+m.f
+		x, y := float64(m.A*px)+float64(m.B*py)+m.C, float64(m.D*px)+float64(m.E*py)+m.F
 		if !(x >= 0 && x < float64(img.Width) && y >= 0 && y < float64(img.Height)) {
 			copy(out.Pix[3*i:], fillColour[:])
 			continue
@@ -23,6 +25,7 @@ func plainWarp(img *Image, m affine) *Image {
 			x, y = min(max(x, 0), float64(img.Width-1)), min(max(y, 0), float64(img.Height-1))
 			return float64(img.Pix[3*(int(y)*img.Width+int(x))+c])
 		}
+		mix := func(a, b, t float64) float64 { return a + float64((b-a)*t) }
 		for c := range 3 {
 			u := mix(at(left, top, c), at(left+1, top, c), x-0.5-left)
 			l := mix(at(left, top+1, c), at(left+1, top+1, c), x-0.5-left)
@@ -56,13 +59,13 @@ func TestWarpingIsItsDefinition(t *testing.T) {
 		img, v := anyPicture(t), rapid.Float64Range(-50, 50).Draw(t, "by")
 		for name, c := range map[string]struct {
 			got *Image
-			m   affine
+			m   resample.Affine
 		}{
-			"shear x": {shearX(img, v/100), affine{1, v / 100, 0, 0, 1, 0}},
-			"shear y": {shearY(img, v/100), affine{1, 0, 0, v / 100, 1, 0}},
-			"shift x": {translateX(img, v/100), affine{1, 0, v / 100 * float64(img.Width), 0, 1, 0}},
-			"shift y": {translateY(img, v/100), affine{1, 0, 0, 0, 1, v / 100 * float64(img.Height)}},
-			"any map": {warp(img, affine{1 + v/50, v / 30, v, -v / 40, 1 - v/60, v / 2}), affine{1 + v/50, v / 30, v, -v / 40, 1 - v/60, v / 2}},
+			"shear x": {shearX(img, v/100), resample.Affine{A: 1, B: v / 100, E: 1}},
+			"shear y": {shearY(img, v/100), resample.Affine{A: 1, D: v / 100, E: 1}},
+			"shift x": {translateX(img, v/100), resample.Affine{A: 1, C: v / 100 * float64(img.Width), E: 1}},
+			"shift y": {translateY(img, v/100), resample.Affine{A: 1, E: 1, F: v / 100 * float64(img.Height)}},
+			"any map": {warp(img, resample.Affine{A: 1 + v/50, B: v / 30, C: v, D: -v / 40, E: 1 - v/60, F: v / 2}), resample.Affine{A: 1 + v/50, B: v / 30, C: v, D: -v / 40, E: 1 - v/60, F: v / 2}},
 		} {
 			if want := plainWarp(img, c.m); !slices.Equal(c.got.Pix, want.Pix) {
 				t.Fatalf("%s by %v of %d x %d differs", name, v, img.Width, img.Height)

@@ -2,8 +2,9 @@
 
 package resample
 
-// #cgo CFLAGS: -O3
+// #cgo CFLAGS: -O3 -std=c11
 // #include "resize.h"
+// #include "warp.h"
 import "C"
 
 import (
@@ -20,10 +21,7 @@ func Resize(dst, src []uint8, stride int, across, down Taps) {
 // resizeC is Resize, plainly if asked: as on processors that there are no vectors for.
 func resizeC(dst, src []uint8, stride int, across, down Taps, plainly bool) {
 	check(dst, src, stride, across, down)
-	plain := C.int(0)
-	if plainly {
-		plain = 1
-	}
+	plain := truth(plainly)
 	top, stop, used, length := down.top(), down.last(), across.last(), 3*len(across.First)
 	rowStride := length + 1
 	between, column := rowStride*(stop-top)+C.tg_column, C.tg_column*used
@@ -37,6 +35,26 @@ func resizeC(dst, src []uint8, stride int, across, down Taps, plainly bool) {
 		C.int(len(across.First)), C.int(across.Width), numbers(across.First), numbers(across.Weights))
 	C.tg_blend_rows(plain, octets(dst), octets(rows), C.int(rowStride), C.int(length), C.int(len(down.First)), C.int(down.Width), C.int(top),
 		numbers(down.First), numbers(down.Weights))
+}
+
+// Warp fetches every pixel of dst from where m points in src, bilinearly, and the fill colour from outside. Both have 8-bit RGB pixels,
+// width x height of them.
+func Warp(dst, src []uint8, width, height int, m Affine, fill [3]uint8) {
+	warpC(dst, src, width, height, m, fill, false)
+}
+
+// warpC is Warp, plainly if asked.
+func warpC(dst, src []uint8, width, height int, m Affine, fill [3]uint8, plainly bool) {
+	checkWarp(dst, src, width, height)
+	numbers := [6]C.double{C.double(m.A), C.double(m.B), C.double(m.C), C.double(m.D), C.double(m.E), C.double(m.F)}
+	C.tg_warp(truth(plainly), octets(dst), octets(src), C.int(width), C.int(height), &numbers[0], octets(fill[:]))
+}
+
+func truth(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // scratches keep what lies between rows and columns: hundreds of kilobytes that need no clearing.
