@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -52,6 +53,7 @@ func (r *RunFile) rules() []rule {
 		{"micro_batch", r.MicroBatch > 0 && r.Batch%r.MicroBatch != 0, fmt.Sprintf("micro_batch %d does not divide batch %d; try %d", r.MicroBatch, r.Batch, nearestDivisor(r.Batch, r.MicroBatch))},
 		{"micro_batch", r.MicroBatch > 0 && r.Batch/r.MicroBatch > MaxLanes, fmt.Sprintf("more than %d lanes; raise micro_batch", MaxLanes)},
 		{"model.clip", r.Model.CLIP == "", "model.clip is missing; name a safetensors file or builtin:world"},
+		{"model.activation", r.Model.Activation != nil && !slices.Contains([]string{"quick_gelu", "gelu"}, *r.Model.Activation), "model.activation must be quick_gelu or gelu"},
 		{"data.window", r.Data.Window < 1, "data.window must be at least 1"},
 		{"data.world.scenes", r.Data.World != nil && r.Data.World.Scenes < r.Batch, "data.world.scenes must be at least batch"},
 		{"data.world.per_shard", r.Data.World != nil && r.Data.World.PerShard < 1, "data.world.per_shard must be at least 1"},

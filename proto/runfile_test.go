@@ -31,6 +31,7 @@ func TestBadRunFilesNamePlaceAndMend(t *testing.T) {
 		"anchor bomb":   {"seed: 3", "seed: &a 3", "anchors and aliases are not allowed", ""},
 		"no evaluation": {"seed: 3", "seed: 3\nevaluation: {scenes: 0}", "evaluation.scenes must be at least 1", "^"},
 		"no held-out":   {"data:\n  world: {scenes: 60, seed: 1, per_shard: 20}\n", "evaluation: {every: 5}\ndata:\n", "x.yaml:10:21: evaluation.every measures on scenes of data.world", "^"},
+		"activation":    {"vocabulary: builtin:world", "vocabulary: builtin:world\n  activation: relu", "x.yaml:10:15: model.activation must be quick_gelu or gelu", "^"},
 		"zero workers":  {"seed: 3", "seed: 3\nworkers: 0", "workers must be at least 1", "^"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,4 +80,21 @@ func FuzzParseRunFile(f *testing.F) {
 			t.Errorf("accepted micro_batch %d of batch %d", run.MicroBatch, run.Batch)
 		}
 	})
+}
+
+func TestARunFileWithoutAnActivationKeepsTheDigestThatItAlwaysHad(t *testing.T) {
+	a, err := ParseRunFile("a", []byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "439fd4f035c78f1829f30e596f5d2a5f7d4b9ecf838c0d4bc028b1b93b385fc1"; a.Digest() != want {
+		t.Errorf("digest %s, but checkpoints have %s", a.Digest(), want)
+	}
+	b, err := ParseRunFile("b", []byte(strings.Replace(small, "vocabulary: builtin:world", "vocabulary: builtin:world\n  activation: gelu", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed := a.Changed(b); len(changed) != 1 || changed[0] != "model.activation: unset → gelu" {
+		t.Errorf("changed %v", changed)
+	}
 }

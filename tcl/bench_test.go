@@ -8,7 +8,7 @@ import (
 	"github.com/textground/textground/kernels"
 )
 
-var viTB16 = Config{Vision{224, 16, 768, 12, 12, 512}, Text{77, 49408, 512, 12, 8}}
+var viTB16 = Config{Vision{224, 16, 768, 12, 12, 512, QuickGELU}, Text{77, 49408, 512, 12, 8, QuickGELU}}
 
 // BenchmarkStep is one lane's step without a bus: texts, forward, backward, update. It reports images a second and the
 // device's peak memory. scripts/bench/step.py takes the same step in PyTorch.
@@ -18,8 +18,8 @@ func BenchmarkStep(b *testing.B) {
 		cfg        Config
 		batch, all int
 	}{
-		{"tiny", Config{Vision{32, 8, 64, 3, 4, 32}, Text{12, 64, 32, 2, 2}}, 3, 6},
-		{"world", Config{Vision{64, 8, 96, 4, 3, 96}, Text{16, 1000, 96, 2, 3}}, 4, 32},
+		{"tiny", Config{Vision{32, 8, 64, 3, 4, 32, QuickGELU}, Text{12, 64, 32, 2, 2, QuickGELU}}, 3, 6},
+		{"world", Config{Vision{64, 8, 96, 4, 3, 96, QuickGELU}, Text{16, 1000, 96, 2, 3, QuickGELU}}, 4, 32},
 		{"vitb16", viTB16, 4, 64},
 	} {
 		for phase := 1; phase <= 2; phase++ {

@@ -13,6 +13,7 @@ type linear struct{ weight, bias kernels.Tensor }
 type block struct {
 	ln1, ln2          norm
 	in, out, fc, proj linear // in is the stacked q, k and v [3D, D]
+	activation        kernels.Activation
 }
 
 // lookup finds the tensor of a full name.
@@ -26,12 +27,13 @@ func newLinear(get lookup, prefix string) linear {
 	return linear{get(prefix + "weight"), get(prefix + "bias")}
 }
 
-func newBlock(get lookup, prefix string) block {
+func newBlock(get lookup, prefix string, a Activation) block {
 	return block{
 		ln1: newNorm(get, prefix+"ln_1."), ln2: newNorm(get, prefix+"ln_2."),
 		in:  linear{get(prefix + "attn.in_proj_weight"), get(prefix + "attn.in_proj_bias")},
 		out: newLinear(get, prefix+"attn.out_proj."),
 		fc:  newLinear(get, prefix+"mlp.c_fc."), proj: newLinear(get, prefix+"mlp.c_proj."),
+		activation: a.kernel(),
 	}
 }
 
@@ -53,18 +55,18 @@ func (l linear) gradients(dev kernels.Device, dy, x kernels.Tensor) {
 	dev.ColumnSums(l.bias, dy)
 }
 
-// mlpMemory holds the activations of the second half of a block: layer norm, 4 times wider layer, QuickGELU, back.
+// mlpMemory holds the activations of the second half of a block: layer norm, 4 times wider layer, activation, back.
 type mlpMemory struct {
 	stats  kernels.Tensor // [R, 2]
 	normed kernels.Tensor // [R, D]
-	pre    kernels.Tensor // [R, 4D], before QuickGELU; absent where no gradient is wanted
+	pre    kernels.Tensor // [R, 4D], before the activation; absent where no gradient is wanted
 	hidden kernels.Tensor // [R, 4D]
 }
 
 // mlp computes out = mid + MLP(LN(mid)); out may be anything but mid.
 func (b *block) mlp(dev kernels.Device, out, mid kernels.Tensor, m mlpMemory) {
 	dev.LayerNorm(m.normed, m.stats, mid, b.ln2.gamma, b.ln2.beta)
-	b.fc.apply(dev, m.hidden, m.normed, kernels.MatMul{Act: kernels.QuickGELU, Pre: m.pre})
+	b.fc.apply(dev, m.hidden, m.normed, kernels.MatMul{Act: b.activation, Pre: m.pre})
 	b.proj.apply(dev, out, m.hidden, kernels.MatMul{Residual: mid})
 }
 
@@ -72,7 +74,7 @@ func (b *block) mlp(dev kernels.Device, out, mid kernels.Tensor, m mlpMemory) {
 // activations, normed and hidden are read for the weights' gradients only.
 func (b *block) mlpBackward(dev kernels.Device, dx, mid kernels.Tensor, m mlpMemory, grads *block, s scratch) {
 	dhidden, dnormed := s.wide.View(0, dx.Rows(), 4*dx.Cols()), s.narrow.View(0, dx.Rows(), dx.Cols())
-	dev.MatMul(dhidden, dx, b.proj.weight, kernels.MatMul{ActGrad: kernels.QuickGELU, Pre: m.pre})
+	dev.MatMul(dhidden, dx, b.proj.weight, kernels.MatMul{ActGrad: b.activation, Pre: m.pre})
 	if grads.fc.weight.Present() {
 		grads.proj.gradients(dev, dx, m.hidden)
 		grads.fc.gradients(dev, dhidden, m.normed)

@@ -2,7 +2,7 @@ package tcl
 
 import "fmt"
 
-// Config holds the sizes of a CLIP and of the grounder on top of it. The JSON form is that of weight files' metadata.
+// Config holds the sizes of a CLIP and of the grounder on top of it, and what else no shape tells. The JSON form is that of weight files' metadata.
 type Config struct {
 	Vision Vision `json:"vision"`
 	Text   Text   `json:"text"`
@@ -16,6 +16,8 @@ type Vision struct {
 	Layers int `json:"layers"`
 	Heads  int `json:"heads"`
 	Embed  int `json:"embed"` // width of the joint embedding
+
+	Activation Activation `json:"activation,omitempty"`
 }
 
 // Text holds the sizes of the text tower.
@@ -25,6 +27,8 @@ type Text struct {
 	Width   int `json:"width"`
 	Layers  int `json:"layers"`
 	Heads   int `json:"heads"`
+
+	Activation Activation `json:"activation,omitempty"`
 }
 
 // Method holds the numbers of tcl-spec sections 2.7 and 3 that are not learned.

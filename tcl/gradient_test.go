@@ -21,7 +21,19 @@ func saturate(noise []float32) {
 }
 
 func TestGradientOfTheWholeLossAgreesWithFiniteDifferences(t *testing.T) {
+	withEachActivation(t, micro, gradientOfTheWholeLoss)
+}
+
+// withEachActivation runs a test with both towers of a configuration having one activation, and then the other.
+func withEachActivation(t *testing.T, cfg Config, test func(*testing.T, Config)) {
+	for _, a := range []Activation{QuickGELU, GELU} {
+		t.Run(a.String(), func(t *testing.T) { test(t, cfg.WithActivation(a)) })
+	}
+}
+
+func gradientOfTheWholeLoss(t *testing.T, cfg Config) {
 	s := newScene(t, 11)
+	s.cfg = cfg
 	for _, b := range s.batches {
 		saturate(b.Noise)
 	}
@@ -94,7 +106,12 @@ func widened(x []float32) []float64 {
 }
 
 func TestGradientThroughFrozenCLIPAgreesWithFiniteDifferences(t *testing.T) {
+	withEachActivation(t, micro, gradientThroughFrozenCLIP)
+}
+
+func gradientThroughFrozenCLIP(t *testing.T, cfg Config) {
 	s := newScene(t, 21)
+	s.cfg = cfg
 	m := s.model(t, fastest(t), 1)
 	d := newDraws(t, 22)
 	set := m.training.claim(&Pass{})

@@ -14,7 +14,7 @@ type grounder struct {
 
 func newGrounder(get lookup, cfg Config) grounder {
 	return grounder{
-		block: newBlock(get, maskerPrefix(cfg)), decoder: newDecoder(get),
+		block: newBlock(get, maskerPrefix(cfg), cfg.Vision.Activation), decoder: newDecoder(get),
 		projection: projection{newNorm(get, projectionPrefix+"ln."), get(projectionPrefix + "proj")},
 		scale:      get(simPrefix + "w"), bias: get(simPrefix + "b"), scaleV: get(scaleImages), scaleF: get(scaleFeatures),
 	}

@@ -68,6 +68,7 @@ func (d *draws) weight(p Parameter) []float32 {
 
 // scene is a micro model with the inputs of a step.
 type scene struct {
+	cfg          Config
 	clip, ground Weights
 	batches      []Batch
 	tokens       [][][]int32 // lane, caption, token
@@ -83,7 +84,7 @@ const (
 func newScene(t testing.TB, seed uint64) *scene {
 	t.Helper()
 	d := newDraws(t, seed)
-	s := &scene{clip: d.weights(CLIPParameters(micro)), ground: d.weights(Trainables(micro))}
+	s := &scene{cfg: micro, clip: d.weights(CLIPParameters(micro)), ground: d.weights(Trainables(micro))}
 	for lane := range microLanes {
 		side := micro.Vision.Image
 		s.batches = append(s.batches, Batch{
@@ -118,7 +119,7 @@ func (s *scene) model(t testing.TB, dev kernels.Device, keep int) *Model {
 func (s *scene) modelOf(t testing.TB, dev kernels.Device, method Method, keep int) *Model {
 	t.Helper()
 	const passBytes = 40_000 // a little more than one pass of the micro model takes
-	m, err := NewModel(dev, micro, method, s.clip, s.ground, ModelOptions{
+	m, err := NewModel(dev, s.cfg, method, s.clip, s.ground, ModelOptions{
 		MicroBatch: microBatch, GlobalBatch: microPairs, KeepBytes: int64(keep) * passBytes, Optimiser: PaperOptimiser()})
 	if err != nil {
 		t.Fatal(err)

@@ -96,7 +96,7 @@ func newSecondGradients(a *arena, cfg Config, grads imageTower) secondGradients 
 	}
 	flat := a.floats(n)
 	get := viewsOf(flat, list)
-	s := secondGradients{flat: flat, block: newBlock(get, prefix), end: projection{newNorm(get, "visual.ln_post."), get("visual.proj")}}
+	s := secondGradients{flat: flat, block: newBlock(get, prefix, cfg.Vision.Activation), end: projection{newNorm(get, "visual.ln_post."), get("visual.proj")}}
 	firsts := append(grads.last().tensors(), grads.end.tensors()...)
 	for i, t := range append(s.block.tensors(), s.end.tensors()...) {
 		s.pairs = append(s.pairs, [2]kernels.Tensor{firsts[i], t})

@@ -20,6 +20,10 @@ func featuresLoss(f, g PretrainFeatures) float64 {
 }
 
 func TestPretrainingGradientsAgreeWithFiniteDifferences(t *testing.T) {
+	withEachActivation(t, micro, pretrainingGradients)
+}
+
+func pretrainingGradients(t *testing.T, cfg Config) {
 	d := newDraws(t, 21)
 	weights := d.weights(PretrainParameters(micro))
 	const images = 2
@@ -32,7 +36,7 @@ func TestPretrainingGradientsAgreeWithFiniteDifferences(t *testing.T) {
 	options := PretrainOptions{Images: images, Texts: 4, Beta1: 0.9, Beta2: 0.98, Epsilon: 1e-6, Clip: 1}
 	dev := open(t, "ref", 1)
 	forward := func(w Weights) (*Pretrainer, float64) {
-		p, err := NewPretrainer(dev, micro, w, options)
+		p, err := NewPretrainer(dev, cfg, w, options)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ func newTextTower(get lookup, t Text) textTower {
 		end: projection{newNorm(get, "ln_final."), get("text_projection")},
 	}
 	for i := range t.Layers {
-		tower.blocks = append(tower.blocks, newBlock(get, textBlockPrefix(i)))
+		tower.blocks = append(tower.blocks, newBlock(get, textBlockPrefix(i), t.Activation))
 	}
 	return tower
 }

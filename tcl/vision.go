@@ -22,7 +22,7 @@ func newImageTower(get lookup, v Vision) imageTower {
 		end: projection{newNorm(get, "visual.ln_post."), get("visual.proj")},
 	}
 	for i := range v.Layers {
-		t.blocks = append(t.blocks, newBlock(get, imageBlockPrefix(i)))
+		t.blocks = append(t.blocks, newBlock(get, imageBlockPrefix(i), v.Activation))
 	}
 	return t
 }

@@ -100,8 +100,9 @@ func Import(file string, s Source) (*Imported, error) {
 	return in, err
 }
 
-// LoadCLIP takes the frozen CLIP out of a safetensors file called file, in any of the dialects. The head counts come from the
-// metadata key "config" (JSON of Config) or, without one, from CLIP's rule of 64 channels a head.
+// LoadCLIP takes the frozen CLIP out of a safetensors file called file, in any of the dialects. What no shape tells comes from
+// the metadata keys "config" (JSON of Config) and ActivationKey; without them heads have 64 channels and the activation is
+// QuickGELU, as in OpenAI's models.
 func LoadCLIP(file string, f *safetensors.File) (Config, Weights, error) {
 	r, err := newImporter(file, FromSafetensors(f))
 	if err != nil {

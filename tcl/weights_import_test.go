@@ -73,10 +73,10 @@ func TestTheModelsOfOpenAIAreKnownByTheirShapes(t *testing.T) {
 	text := Text{Context: 77, Vocab: 49408, Width: 512, Layers: 12, Heads: 8}
 	wide := Text{Context: 77, Vocab: 49408, Width: 768, Layers: 12, Heads: 12}
 	for _, want := range []Config{
-		{Vision{224, 32, 768, 12, 12, 512}, text},
-		{Vision{224, 16, 768, 12, 12, 512}, text},
-		{Vision{224, 14, 1024, 24, 16, 768}, wide},
-		{Vision{336, 14, 1024, 24, 16, 768}, wide},
+		{Vision{224, 32, 768, 12, 12, 512, QuickGELU}, text},
+		{Vision{224, 16, 768, 12, 12, 512, QuickGELU}, text},
+		{Vision{224, 14, 1024, 24, 16, 768, QuickGELU}, wide},
+		{Vision{336, 14, 1024, 24, 16, 768, QuickGELU}, wide},
 	} {
 		for _, d := range dialects {
 			s := Source{}

@@ -36,6 +36,9 @@ func (r *importer) clipConfig() (Config, error) {
 	if err := r.heads(&cfg); err != nil {
 		return cfg, err
 	}
+	if err := r.activation(&cfg); err != nil {
+		return cfg, err
+	}
 	if err := cfg.Check(); err != nil {
 		return cfg, fmt.Errorf("%s: %w: take weights of a vision transformer", r.file, err)
 	}
@@ -72,14 +75,15 @@ func (r *importer) count(prefix func(int) string) int {
 	}
 }
 
-// heads completes what no shape tells: from the metadata, or by the rule of OpenAI's models.
+// heads completes what no shape tells: from the metadata, or by the rules of OpenAI's models.
 func (r *importer) heads(cfg *Config) error {
-	if text, ok := r.source.Metadata["config"]; ok {
+	if text, ok := r.source.Metadata[configKey]; ok {
 		var said Config
 		if err := json.Unmarshal([]byte(text), &said); err != nil {
 			return fmt.Errorf("%s: metadata: config: %w", r.file, err)
 		}
 		cfg.Vision.Heads, cfg.Text.Heads = said.Vision.Heads, said.Text.Heads
+		cfg.Vision.Activation, cfg.Text.Activation = said.Vision.Activation, said.Text.Activation
 		if said != *cfg {
 			return fmt.Errorf("%s: metadata: config says %+v, but the shapes say %+v: the file was put together from two models", r.file, said, *cfg)
 		}
@@ -97,5 +101,23 @@ func (r *importer) heads(cfg *Config) error {
 		}
 		*tower.heads = tower.width / channelsPerHead
 	}
+	return nil
+}
+
+// activation takes the word of the metadata for both towers. Sizes in the metadata name activations too, and must agree.
+func (r *importer) activation(cfg *Config) error {
+	name, ok := r.source.Metadata[ActivationKey]
+	if !ok {
+		return nil
+	}
+	var said Activation
+	if err := said.UnmarshalText([]byte(name)); err != nil {
+		return fmt.Errorf("%s: metadata: %s: %w", r.file, ActivationKey, err)
+	}
+	both := cfg.WithActivation(said)
+	if _, sized := r.source.Metadata[configKey]; sized && both != *cfg {
+		return fmt.Errorf("%s: metadata: %s says %s, but %s says %s: the file was put together from two models", r.file, ActivationKey, said, configKey, cfg.Activations())
+	}
+	*cfg = both
 	return nil
 }

@@ -185,7 +185,7 @@ func TestNamesOfTheTrainedBlockSortFirst(t *testing.T) {
 
 // The counts of tcl-spec section 2.
 func TestViTB16HasTheParametersOfTheReference(t *testing.T) {
-	cfg := Config{Vision{224, 16, 768, 12, 12, 512}, Text{77, 49408, 512, 12, 8}}
+	cfg := Config{Vision{224, 16, 768, 12, 12, 512, QuickGELU}, Text{77, 49408, 512, 12, 8, QuickGELU}}
 	l := newLayout(cfg)
 	if l.len != 28725512 || l.len-l.block != 21637640 {
 		t.Errorf("%d trainable values, %d in phase 1", l.len, l.len-l.block)

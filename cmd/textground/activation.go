@@ -5,39 +5,58 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/textground/textground/proto"
 	"github.com/textground/textground/tcl"
 )
 
-// quickGELU is the activation of OpenAI's models, and the only one of this program's towers. open_clip's models of LAION data
-// have the exact GELU under the same names and shapes: taking one for the other computes plausible nonsense.
-const quickGELU = "quick_gelu"
+// activationOf finds out which activation the towers of an imported model have, notes it in the model's configuration, and
+// returns who says so. OpenAI's models have QuickGELU, open_clip's of LAION's data the exact GELU under the same names and
+// shapes: taking one for the other computes plausible nonsense, so a model of which nobody says it is refused.
+func activationOf(ctx context.Context, place *weightsPlace, w *foreignWeights, in *tcl.Imported, asked string) (who string, err error) {
+	who, err = namedActivation(ctx, place, w, in)
+	switch {
+	case err != nil:
+		return "", err
+	case asked != "":
+		return askedActivation(in, asked, who)
+	case who != "":
+		return who, nil
+	case in.Names == tcl.ReferenceNames:
+		return "TCL stands on OpenAI's CLIP", nil
+	}
+	return "", badInput("nothing says whether this model uses QuickGELU, as OpenAI's do, or the exact GELU, as open_clip's models of LAION's and DataComp's data do; " +
+		"put its config.json or open_clip_config.json beside the file, or say --activation quick_gelu or --activation gelu if you know")
+}
 
-// activationOf finds out who says that a model uses QuickGELU, and refuses one of which nobody does.
-func activationOf(ctx context.Context, place *weightsPlace, w *foreignWeights, in *tcl.Imported, asked string) (string, error) {
-	if asked != "" && asked != quickGELU {
-		return "", badInput(fmt.Sprintf("--activation %s: the towers here have QuickGELU and no other; take OpenAI's weights, or an open_clip model whose name ends in -quickgelu", asked))
+// namedActivation looks at the file and beside it. Nobody may say anything.
+func namedActivation(ctx context.Context, place *weightsPlace, w *foreignWeights, in *tcl.Imported) (who string, err error) {
+	if tcl.NamesActivation(w.source.Metadata) { // Import has read it
+		return "the file's metadata", nil
 	}
 	for _, beside := range []func(context.Context, *weightsPlace, *tcl.Imported) (string, error){huggingFaceConfig, openCLIPConfig} {
 		if who, err := beside(ctx, place, in); who != "" || err != nil {
 			return who, err
 		}
 	}
-	switch {
-	case in.Names == tcl.ReferenceNames:
-		return "TCL stands on OpenAI's CLIP", nil
-	case w.source.Metadata[activationKey] == quickGELU, w.source.Metadata["config"] != "": // the file is ours
-		return "the file's metadata", nil
-	case w.isOpenAIs():
+	if w.isOpenAIs() {
 		return "an archive of OpenAI's", nil
-	case asked == quickGELU:
-		return "--activation", nil
 	}
-	return "", badInput("nothing says whether this model uses QuickGELU, as OpenAI's do, or the exact GELU, as open_clip's models of LAION data do and the towers here cannot; " +
-		"put its config.json or open_clip_config.json beside the file, or say --activation quick_gelu if you know")
+	return "", nil
 }
 
-// activationKey is the metadata that import and export write.
-const activationKey = "textground.activation"
+// askedActivation takes the word of --activation, unless who says otherwise.
+func askedActivation(in *tcl.Imported, asked, who string) (string, error) {
+	var a tcl.Activation
+	if err := a.UnmarshalText([]byte(asked)); err != nil {
+		return "", badInput("--activation: " + err.Error())
+	}
+	config := in.Config.WithActivation(a)
+	if who != "" && in.Config != config {
+		return "", badInput(fmt.Sprintf("--activation says %s, but %s says %s; leave --activation out, or mend what is wrong", a, who, in.Config.Activations()))
+	}
+	in.Config = config
+	return firstOf(who, "--activation"), nil
+}
 
 // isOpenAIs knows OpenAI's archives by three numbers that they keep as tensors.
 func (w *foreignWeights) isOpenAIs() bool {
@@ -51,8 +70,8 @@ func (w *foreignWeights) isOpenAIs() bool {
 	return found == 3
 }
 
-// huggingFaceConfig reads config.json, in which both towers have an activation and a number of heads; what is missing is as in
-// CLIP.
+// huggingFaceConfig reads config.json, in which each tower has an activation and a number of heads; what is missing is as in
+// OpenAI's CLIP.
 func huggingFaceConfig(ctx context.Context, place *weightsPlace, in *tcl.Imported) (string, error) {
 	const name = "config.json"
 	data, err := place.small(ctx, name)
@@ -71,15 +90,19 @@ func huggingFaceConfig(ctx context.Context, place *weightsPlace, in *tcl.Importe
 		return "", badInput(fmt.Sprintf("%s: %v", name, err))
 	}
 	for _, t := range []struct {
-		name string
-		said tower
-		have int
-	}{{"vision_config", config.Vision, in.Config.Vision.Heads}, {"text_config", config.Text, in.Config.Text.Heads}} {
-		if act := firstOf(t.said.Activation, quickGELU); act != quickGELU {
-			return "", badInput(fmt.Sprintf("%s: %s.hidden_act is %q, but the towers here have %s and no other; take OpenAI's weights, such as openai/clip-vit-base-patch16", name, t.name, act, quickGELU))
+		name  string
+		said  tower
+		heads int
+		to    *tcl.Activation
+	}{
+		{"vision_config", config.Vision, in.Config.Vision.Heads, &in.Config.Vision.Activation},
+		{"text_config", config.Text, in.Config.Text.Heads, &in.Config.Text.Activation},
+	} {
+		if err := t.to.UnmarshalText([]byte(firstOf(t.said.Activation, tcl.QuickGELU.String()))); err != nil {
+			return "", badInput(fmt.Sprintf("%s: %s.hidden_act: %v; take a model that has one of them", name, t.name, err))
 		}
-		if t.said.Heads != 0 && t.said.Heads != t.have {
-			return "", badInput(fmt.Sprintf("%s: %s.num_attention_heads is %d, but the shapes say %d heads of 64 channels", name, t.name, t.said.Heads, t.have))
+		if t.said.Heads != 0 && t.said.Heads != t.heads {
+			return "", badInput(fmt.Sprintf("%s: %s.num_attention_heads is %d, but the shapes say %d heads of 64 channels", name, t.name, t.said.Heads, t.heads))
 		}
 	}
 	return name, nil
@@ -100,8 +123,24 @@ func openCLIPConfig(ctx context.Context, place *weightsPlace, in *tcl.Imported) 
 	if err := json.Unmarshal(data, &config); err != nil {
 		return "", badInput(fmt.Sprintf("%s: %v", name, err))
 	}
-	if !config.Model.QuickGELU {
-		return "", badInput(fmt.Sprintf("%s: model_cfg.quick_gelu is not true: the model uses the exact GELU, and the towers here have QuickGELU and no other; take OpenAI's weights, or a model whose name ends in -quickgelu", name))
+	in.Config = in.Config.WithActivation(tcl.GELU)
+	if config.Model.QuickGELU {
+		in.Config = in.Config.WithActivation(tcl.QuickGELU)
 	}
 	return name, nil
+}
+
+// activated is the configuration of a run's CLIP with the activation that the run file names, for files that name none.
+func activated(config tcl.Config, m proto.Model, metadata map[string]string) (tcl.Config, error) {
+	if m.Activation == nil {
+		return config, nil
+	}
+	var asked tcl.Activation
+	if err := asked.UnmarshalText([]byte(*m.Activation)); err != nil {
+		return config, badInput("model.activation: " + err.Error())
+	}
+	if tcl.NamesActivation(metadata) && config != config.WithActivation(asked) {
+		return config, badInput(fmt.Sprintf("model.activation is %s, but the metadata of model.clip %s say %s; leave model.activation out, or name another file", asked, m.CLIP, config.Activations()))
+	}
+	return config.WithActivation(asked), nil
 }

@@ -86,6 +86,9 @@ func assembleModel(file *proto.RunFile) (*assembly, error) {
 	if a.config, a.clip, err = tcl.LoadCLIP(file.Model.CLIP, parsed); err != nil {
 		return nil, badInput("model.clip: " + err.Error())
 	}
+	if a.config, err = activated(a.config, file.Model, parsed.Metadata); err != nil {
+		return nil, err
+	}
 	vocabulary, err := openVocabulary(file.Model.Vocabulary)
 	if err != nil {
 		return nil, err

@@ -114,6 +114,9 @@ func (f *exportFlags) write(c *cobra.Command, in *tcl.Imported, origin string, m
 		return err
 	}
 	fmt.Fprintf(c.OutOrStdout(), "%s: %d tensors in %s\n", origin, len(namedWeights(in)), f.to)
+	if activations := in.Config.Activations(); filepath.Ext(f.to) == ".pth" && in.Config != in.Config.WithActivation(tcl.QuickGELU) {
+		fmt.Fprintf(c.ErrOrStderr(), "the activation is %s, which a .pth cannot say: whoever reads %s must know it (textground import --activation)\n", activations, f.to)
+	}
 	return nil
 }
 

@@ -27,9 +27,10 @@ type importReport struct {
 	Config     tcl.Config `json:"config"`
 	Values     int        `json:"values"`
 	Grounder   bool       `json:"grounder"`
-	Activation string     `json:"activation"` // who says that it is QuickGELU
-	Dropped    []string   `json:"dropped"`    // tensors
-	Ignored    []string   `json:"ignored"`    // classes of the pickle
+	Activation string     `json:"activation"`
+	SaidBy     string     `json:"activation_said_by"`
+	Dropped    []string   `json:"dropped"` // tensors
+	Ignored    []string   `json:"ignored"` // classes of the pickle
 	File       string     `json:"file,omitempty"`
 }
 
@@ -49,12 +50,12 @@ SRC is a PyTorch file (.pt, .pth, .bin, TorchScript too), a safetensors file, or
 in a store. Nothing in it is executed: tensors are read, everything else is dropped and named.`,
 		Example: `  textground import ViT-B-16.pt --to clip.safetensors
   textground import s3://models/clip-vit-base-patch16/model.safetensors --to clip.safetensors
-  textground import open_clip_pytorch_model.bin --activation quick_gelu --to clip.safetensors
+  textground import open_clip_pytorch_model.bin --activation gelu --to clip.safetensors
   textground import tcl.pth --to tcl.safetensors`,
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
 	}
 	c.Flags().StringVar(&f.to, "to", "", "safetensors file to write")
-	c.Flags().StringVar(&f.activation, "activation", "", "quick_gelu, where neither the file nor a config.json beside it says so")
+	c.Flags().StringVar(&f.activation, "activation", "", "quick_gelu or gelu, where neither the file nor a config.json beside it says so")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "one JSON object")
 	return c
 }
@@ -104,7 +105,7 @@ func readForeign(ctx context.Context, src, activation string) (*importReport, *t
 		return nil, nil, err
 	}
 	r := &importReport{Source: src, Format: w.format, Names: in.Names, Bytes: w.bytes, SHA256: w.sha256, Model: modelName(in.Config), Config: in.Config,
-		Grounder: in.Grounder != nil, Activation: who, Dropped: append([]string{}, in.Dropped...), Ignored: append([]string{}, w.ignored...)}
+		Grounder: in.Grounder != nil, Activation: in.Config.Activations(), SaidBy: who, Dropped: append([]string{}, in.Dropped...), Ignored: append([]string{}, w.ignored...)}
 	for _, weights := range []tcl.Weights{in.CLIP, in.Grounder} {
 		for _, t := range weights {
 			r.Values += t.Len()
@@ -113,8 +114,11 @@ func readForeign(ctx context.Context, src, activation string) (*importReport, *t
 	return r, in, nil
 }
 
-// modelName calls a model as people do.
+// modelName calls a model as people do, who mean QuickGELU where they say nothing.
 func modelName(c tcl.Config) string {
+	if activations := c.Activations(); c != c.WithActivation(tcl.QuickGELU) {
+		return modelName(c.WithActivation(tcl.QuickGELU)) + " with " + activations
+	}
 	v := c.Vision
 	for _, known := range []struct {
 		name  string
@@ -143,7 +147,7 @@ func (r *importReport) tell(out io.Writer) {
 	fmt.Fprintf(table, "holds\t%s, %s, under %s, %d values\n", what, r.Model, r.Names, r.Values)
 	t := r.Config.Text
 	fmt.Fprintf(table, "sizes\timages of %d px, embedding %d; texts of %d tokens out of %d, width %d, %d blocks\n", r.Config.Vision.Image, r.Config.Vision.Embed, t.Context, t.Vocab, t.Width, t.Layers)
-	fmt.Fprintf(table, "QuickGELU\tsaid by: %s\n", r.Activation)
+	fmt.Fprintf(table, "activation\t%s, said by: %s\n", r.Activation, r.SaidBy)
 	fmt.Fprintf(table, "dropped\t%s\n", someOf(r.Dropped))
 	if len(r.Ignored) > 0 {
 		fmt.Fprintf(table, "not executed\t%s\n", someOf(r.Ignored))
@@ -196,7 +200,10 @@ func writeSafetensors(w io.Writer, in *tcl.Imported, more map[string]string) err
 	if err != nil {
 		return err
 	}
-	metadata := map[string]string{"format": "pt", "config": string(config), activationKey: quickGELU}
+	metadata := map[string]string{"format": "pt", "config": string(config)}
+	if a := in.Config.Vision.Activation; a == in.Config.Text.Activation {
+		metadata[tcl.ActivationKey] = a.String()
+	}
 	for key, value := range more {
 		metadata[key] = value
 	}

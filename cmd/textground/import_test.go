@@ -114,7 +114,7 @@ func TestImportReadsEveryFormat(t *testing.T) {
 	for src, format := range map[string]string{archive: "PyTorch archive", plain: "safetensors", "file://" + archive: "PyTorch archive"} {
 		report, config, clip := imported(t, src, "--activation", "quick_gelu")
 		mustEqualCLIP(t, config, clip, want)
-		if report.Format != format || len(report.SHA256) != 64 || report.Activation != "--activation" || report.Grounder {
+		if report.Format != format || len(report.SHA256) != 64 || report.SaidBy != "--activation" || report.Grounder {
 			t.Errorf("%s: %+v", src, report)
 		}
 	}
@@ -241,39 +241,140 @@ func huggingFace() tcl.Weights {
 	return w
 }
 
-func TestAModelWithoutQuickGELUIsRefused(t *testing.T) {
+func TestTheActivationIsSaidByOneAndContradictedByNobody(t *testing.T) {
 	openAIs := toyCLIP()
 	for _, name := range []string{"input_resolution", "context_length", "vocab_size"} {
 		openAIs[name] = dense.Of([]float32{1})
 	}
+	state := tcl.ReferenceState(toy, toyCLIP(), numbers(tcl.Trainables(toy)))
+	const openCLIP, huggingFaces = "open_clip_config.json", "config.json"
 	cases := map[string]struct {
 		weights      tcl.Weights
 		beside, json string
-		activation   string
-		says         string // empty where it is taken
+		asked        string
+		activation   string // where it is taken, and by whom it is said
+		by           string
+		says         string // where it is refused
 	}{
-		"nobody says":             {weights: toyCLIP(), says: "nothing says"},
-		"somebody says gelu":      {weights: toyCLIP(), activation: "gelu", says: "--activation gelu"},
-		"OpenAI's archive":        {weights: openAIs},
-		"open_clip, exact":        {toyCLIP(), "open_clip_config.json", `{"model_cfg": {"embed_dim": 512}}`, "quick_gelu", "model_cfg.quick_gelu"},
-		"open_clip, quick":        {toyCLIP(), "open_clip_config.json", `{"model_cfg": {"quick_gelu": true}}`, "", ""},
-		"Hugging Face, exact":     {huggingFace(), "config.json", `{"text_config": {"hidden_act": "gelu"}}`, "quick_gelu", "text_config.hidden_act"},
-		"Hugging Face, quick":     {huggingFace(), "config.json", `{"vision_config": {"hidden_act": "quick_gelu", "num_attention_heads": 1}}`, "", ""},
-		"Hugging Face, heads":     {huggingFace(), "config.json", `{"vision_config": {"num_attention_heads": 16}}`, "", "num_attention_heads is 16"},
-		"Hugging Face, no config": {weights: huggingFace(), says: "nothing says"},
+		"nobody says":                     {weights: toyCLIP(), says: "nothing says"},
+		"the flag, exact":                 {weights: toyCLIP(), asked: "gelu", activation: "gelu", by: "--activation"},
+		"the flag, quick":                 {weights: toyCLIP(), asked: "quick_gelu", activation: "quick_gelu", by: "--activation"},
+		"the flag, another":               {weights: toyCLIP(), asked: "relu", says: `--activation: activation "relu"`},
+		"OpenAI's archive":                {weights: openAIs, activation: "quick_gelu", by: "OpenAI's"},
+		"OpenAI's archive, contradicted":  {weights: openAIs, asked: "gelu", says: "--activation says gelu, but an archive of OpenAI's says quick_gelu"},
+		"the reference":                   {weights: state, activation: "quick_gelu", by: "TCL"},
+		"the reference on another CLIP":   {weights: state, asked: "gelu", activation: "gelu", by: "--activation"},
+		"open_clip, exact":                {toyCLIP(), openCLIP, `{"model_cfg": {"embed_dim": 512}}`, "", "gelu", openCLIP, ""},
+		"open_clip, exact, confirmed":     {toyCLIP(), openCLIP, `{"model_cfg": {}}`, "gelu", "gelu", openCLIP, ""},
+		"open_clip, exact, contradicted":  {toyCLIP(), openCLIP, `{"model_cfg": {}}`, "quick_gelu", "", "", "--activation says quick_gelu, but open_clip_config.json says gelu"},
+		"open_clip, quick":                {toyCLIP(), openCLIP, `{"model_cfg": {"quick_gelu": true}}`, "", "quick_gelu", openCLIP, ""},
+		"open_clip, quick, contradicted":  {toyCLIP(), openCLIP, `{"model_cfg": {"quick_gelu": true}}`, "gelu", "", "", "but open_clip_config.json says quick_gelu"},
+		"open_clip, damaged":              {toyCLIP(), openCLIP, `{`, "gelu", "", "", "open_clip_config.json: "},
+		"Hugging Face, exact":             {huggingFace(), huggingFaces, `{"text_config": {"hidden_act": "gelu"}, "vision_config": {"hidden_act": "gelu"}}`, "", "gelu", huggingFaces, ""},
+		"Hugging Face, one tower":         {huggingFace(), huggingFaces, `{"text_config": {"hidden_act": "gelu"}}`, "", "quick_gelu in the image tower and gelu in the text tower", huggingFaces, ""},
+		"Hugging Face, one, contradicted": {huggingFace(), huggingFaces, `{"text_config": {"hidden_act": "gelu"}}`, "gelu", "", "", "but config.json says quick_gelu in the image tower"},
+		"Hugging Face, quick":             {huggingFace(), huggingFaces, `{"vision_config": {"hidden_act": "quick_gelu", "num_attention_heads": 1}}`, "", "quick_gelu", huggingFaces, ""},
+		"Hugging Face, another":           {huggingFace(), huggingFaces, `{"vision_config": {"hidden_act": "gelu_new"}}`, "", "", "", `vision_config.hidden_act: activation "gelu_new"`},
+		"Hugging Face, heads":             {huggingFace(), huggingFaces, `{"vision_config": {"num_attention_heads": 16}}`, "", "", "", "num_attention_heads is 16"},
+		"Hugging Face, no config":         {weights: huggingFace(), says: "nothing says"},
 	}
 	for what, c := range cases {
-		dir := t.TempDir()
-		if c.beside != "" {
-			write(t, dir, c.beside, []byte(c.json))
+		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir()
+			if c.beside != "" {
+				write(t, dir, c.beside, []byte(c.json))
+			}
+			args := []string{toyFile(t, dir, "model.bin", c.weights, nil)}
+			if c.asked != "" {
+				args = append(args, "--activation", c.asked)
+			}
+			if c.says != "" {
+				if done := command(t, append([]string{"import"}, args...)...); done.code != exitBadInput || !strings.Contains(done.err.Error(), c.says) {
+					t.Errorf("code %d, %v; wanted %q", done.code, done.err, c.says)
+				}
+				return
+			}
+			report, config, _ := imported(t, args...)
+			if report.Activation != c.activation || !strings.Contains(report.SaidBy, c.by) || config != report.Config || config.Activations() != c.activation {
+				t.Errorf("%+v, written as %+v", report, config)
+			}
+		})
+	}
+}
+
+// embedded returns what clip embed makes of a text.
+func embedded(t *testing.T, weights string) []float32 {
+	t.Helper()
+	done := command(t, "clip", "embed", "--weights", weights, "--text", "a fish", "--json")
+	if done.code != exitDone {
+		t.Fatal(done.err)
+	}
+	var e embeddings
+	if err := json.Unmarshal([]byte(done.out), &e); err != nil {
+		t.Fatal(err)
+	}
+	return e.Texts[0]
+}
+
+func TestTheActivationOfAnImportedFileIsThatOfItsUses(t *testing.T) {
+	dir := t.TempDir()
+	src := toyFile(t, dir, "model.bin", toyCLIP(), nil)
+	features := map[string][]float32{}
+	for _, activation := range []string{"gelu", "quick_gelu"} {
+		first, pth, again := filepath.Join(dir, activation+".safetensors"), filepath.Join(dir, activation+".pth"), filepath.Join(dir, activation+"-again.safetensors")
+		for _, args := range [][]string{
+			{"import", src, "--activation", activation, "--to", first},
+			{"export", first, "--to", pth},
+			{"export", first, "--to", again},
+		} {
+			if done := command(t, args...); done.code != exitDone {
+				t.Fatal(done.err)
+			}
 		}
-		args := []string{"import", toyFile(t, dir, "model.bin", c.weights, nil)}
+		features[activation] = embedded(t, first)
+		if !slices.Equal(embedded(t, again), features[activation]) {
+			t.Errorf("%s: other features after an export", activation)
+		}
+		if done := command(t, "import", first, "--activation", "gelu"); (done.code == exitDone) != (activation == "gelu") {
+			t.Errorf("%s: the metadata are not compared with --activation gelu: code %d", activation, done.code)
+		}
+		if done := command(t, "import", pth); done.code != exitBadInput {
+			t.Errorf("%s: a .pth says nothing, but code %d", activation, done.code)
+		}
+	}
+	if slices.Equal(features["gelu"], features["quick_gelu"]) {
+		t.Error("both activations give the same features")
+	}
+}
+
+func TestARunFileNamesTheActivationOfAFileThatDoesNot(t *testing.T) {
+	dir := t.TempDir()
+	quick, exact := toy, toy.WithActivation(tcl.GELU)
+	silent := toyFile(t, dir, "silent.safetensors", toyCLIP(), nil)
+	named := toyFile(t, dir, "named.safetensors", toyCLIP(), map[string]string{tcl.ActivationKey: "gelu"})
+	for what, c := range map[string]struct {
+		file, activation string
+		want             tcl.Config
+		says             string
+	}{
+		"nobody":       {silent, "", quick, ""},
+		"the run file": {silent, "gelu", exact, ""},
+		"the weights":  {named, "", exact, ""},
+		"both":         {named, "gelu", exact, ""},
+		"two ways":     {named, "quick_gelu", quick, "model.activation is quick_gelu, but the metadata of model.clip " + named + " say gelu"},
+		"the demo's":   {"builtin:world", "gelu", quick, "say quick_gelu"},
+	} {
+		m := proto.Model{CLIP: c.file, Vocabulary: "builtin:world"}
 		if c.activation != "" {
-			args = append(args, "--activation", c.activation)
+			m.Activation = &c.activation
 		}
-		done := command(t, args...)
-		if c.says == "" && done.code != exitDone || c.says != "" && (done.code != exitBadInput || !strings.Contains(done.err.Error(), c.says)) {
-			t.Errorf("%s: code %d, %v", what, done.code, done.err)
+		a, err := assembleModel(&proto.RunFile{Model: m})
+		if c.says != "" {
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s: %v", what, err)
+			}
+		} else if err != nil || a.config != c.want {
+			t.Errorf("%s: %v, %+v", what, err, a)
 		}
 	}
 }
@@ -373,7 +474,7 @@ func TestWhatWasExportedIsImportedAndSegments(t *testing.T) {
 
 func TestExportOfAFileOrWithoutAGoalIsChecked(t *testing.T) {
 	runs, _, _ := worldRun(t)
-	clip := toyFile(t, t.TempDir(), "clip.safetensors", toyCLIP(), map[string]string{activationKey: quickGELU})
+	clip := toyFile(t, t.TempDir(), "clip.safetensors", toyCLIP(), map[string]string{tcl.ActivationKey: "quick_gelu"})
 	back := filepath.Join(t.TempDir(), "clip.pth")
 	if done := command(t, "export", clip, "--to", back); done.code != exitDone {
 		t.Fatal(done.err)

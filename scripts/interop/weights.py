@@ -73,10 +73,14 @@ class Place:
         return json.loads(call(self.binary, "clip", "embed", "--weights", weights, "--image", picture, "--json", *flags).stdout)
 
 
-def compare(what, got, want):
+def relative_error(got, want):
     got, want = np.array(got, dtype=np.float64), want.double().numpy()
-    worst = np.abs(got - want).max() / np.abs(want).max()
-    require(got.shape == want.shape and worst <= TOLERANCE, f"{what}: relative error {worst:.2e}")
+    return np.abs(got - want).max() / np.abs(want).max() if got.shape == want.shape else np.inf
+
+
+def compare(what, got, want):
+    worst = relative_error(got, want)
+    require(worst <= TOLERANCE, f"{what}: relative error {worst:.2e}")
     return worst
 
 
@@ -104,55 +108,70 @@ def randomised(model, seed):
     return model.eval()
 
 
-def small_clip(seed):
+def small_clip(seed, quick_gelu=True):
     return randomised(open_clip.model.CLIP(
         48, vision_cfg=dict(image_size=64, layers=3, width=128, patch_size=16),
-        text_cfg=dict(context_length=77, vocab_size=49408, width=64, heads=1, layers=2), quick_gelu=True), seed)
+        text_cfg=dict(context_length=77, vocab_size=49408, width=64, heads=1, layers=2), quick_gelu=quick_gelu), seed)
 
 
 class Archive(torch.nn.Module):
-    """The state of a CLIP as OpenAI's TorchScript archives hold it: modules, parameters, and three numbers."""
+    """The state of a CLIP as TorchScript archives hold it: modules, parameters, and in OpenAI's three numbers."""
 
-    def __init__(self, clip):
+    def __init__(self, clip, numbers):
         super().__init__()
         self.visual, self.transformer, self.token_embedding, self.ln_final = clip.visual, clip.transformer, clip.token_embedding, clip.ln_final
         self.positional_embedding, self.text_projection, self.logit_scale = clip.positional_embedding, clip.text_projection, clip.logit_scale
-        for name, value in dict(input_resolution=clip.visual.image_size[0], context_length=77, vocab_size=49408).items():
-            self.register_buffer(name, torch.tensor(value))
+        if numbers:
+            for name, value in dict(input_resolution=clip.visual.image_size[0], context_length=77, vocab_size=49408).items():
+                self.register_buffer(name, torch.tensor(value))
 
     def forward(self, x):
         return x * self.logit_scale
 
 
-def open_clip_formats(place, name, model):
+def open_clip_formats(place, name, model, activation="quick_gelu"):
+    """The model in every format, its activation said by a flag, a config beside it or OpenAI's numbers."""
     side = model.visual.image_size[0]
     directory = place.directory / name
     directory.mkdir()
-    state, quick = model.state_dict(), ("--activation", "quick_gelu")
+    state, flag = model.state_dict(), ("--activation", activation)
+    other = {"quick_gelu": "gelu", "gelu": "quick_gelu"}[activation]
 
     torch.save(state, directory / "model.pt")
-    check(place, f"{name} .pt", directory / "model.pt", model.encode_image, model.encode_text, side, *quick, format="PyTorch archive")
+    check(place, f"{name} .pt", directory / "model.pt", model.encode_image, model.encode_text, side, *flag, format="PyTorch archive")
+    wrong_activation_shows(place, name, directory / "model.pt", model, side, other)
     (directory / "model.pt").unlink()
 
     torch.save({"epoch": 3, "state_dict": {f"module.{key}": value for key, value in state.items()}}, directory / "model.bin")
-    check(place, f"{name} .bin of a training run", directory / "model.bin", model.encode_image, model.encode_text, side, *quick)
+    check(place, f"{name} .bin of a training run", directory / "model.bin", model.encode_image, model.encode_text, side, *flag)
     (directory / "model.bin").unlink()
 
     save_file({key: value.contiguous() for key, value in state.items()}, directory / "model.safetensors")
-    (directory / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"quick_gelu": True}}))
+    (directory / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"quick_gelu": True} if activation == "quick_gelu" else {}}))
     check(place, f"{name} safetensors", directory / "model.safetensors", model.encode_image, model.encode_text, side, format="safetensors")
-    (directory / "open_clip_config.json").write_text(json.dumps({"model_cfg": {}}))
-    refused = call(place.binary, "import", directory / "model.safetensors", *quick, expect=2)
-    require("quick_gelu is not true" in refused.stderr, f"{name}: a model with the exact GELU is refused: {refused.stderr}")
+    refused = call(place.binary, "import", directory / "model.safetensors", "--activation", other, expect=2)
+    require(f"open_clip_config.json says {activation}" in refused.stderr, f"{name}: a flag that contradicts the config is refused: {refused.stderr}")
     (directory / "open_clip_config.json").unlink()
     (directory / "model.safetensors").unlink()
 
     model.half().float()  # the archive's numbers
-    archive = torch.jit.trace(Archive(model).half(), torch.ones(1).half(), check_trace=False)
+    openais = activation == "quick_gelu"
+    archive = torch.jit.trace(Archive(model, openais).half(), torch.ones(1).half(), check_trace=False)
     archive.save(str(directory / "ViT.pt"))
     model.float()
-    check(place, f"{name} TorchScript, float16", directory / "ViT.pt", model.encode_image, model.encode_text, side, format="TorchScript archive")
+    check(place, f"{name} TorchScript, float16", directory / "ViT.pt", model.encode_image, model.encode_text, side, *(() if openais else flag), format="TorchScript archive")
     (directory / "ViT.pt").unlink()
+
+
+def wrong_activation_shows(place, name, source, model, side, activation):
+    """Unless the other activation gives other features, agreement says nothing."""
+    weights, _ = place.imported(source, "--activation", activation)
+    path, pixels = place.picture(side)
+    out = place.embeddings(weights, path)
+    with torch.no_grad():
+        for tower, got, want in (("images", out["images"], model.encode_image(pixels)), ("texts", out["texts"], model.encode_text(open_clip.tokenize(TEXTS)))):
+            error = relative_error(got, want)
+            require(error > 10 * TOLERANCE, f"{name}: {tower} with {activation} differ by {error:.1e} only")
 
 
 def hugging_face(place, name, config, shard_bytes):
@@ -171,16 +190,16 @@ def hugging_face(place, name, config, shard_bytes):
     check(place, f"{name}, pytorch_model.bin", directory / "pytorch_model.bin", lambda pixels: projected(model.get_image_features(pixels)),
           lambda tokens: projected(model.get_text_features(tokens)), config.vision_config.image_size)
     written = json.loads((directory / "config.json").read_text())
-    written["text_config"]["hidden_act"] = "gelu"
+    written["text_config"]["hidden_act"] = "gelu_new"
     (directory / "config.json").write_text(json.dumps(written))
     refused = call(place.binary, "import", files[0], expect=2)
-    require("hidden_act" in refused.stderr, f"{name}: a model with the exact GELU is refused: {refused.stderr}")
+    require("text_config.hidden_act" in refused.stderr, f"{name}: a model with another GELU is refused: {refused.stderr}")
 
 
-def small_hugging_face():
+def small_hugging_face(image="quick_gelu", text="quick_gelu"):
     return transformers.CLIPConfig(
-        text_config=dict(hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=1, vocab_size=49408),
-        vision_config=dict(hidden_size=128, intermediate_size=512, num_hidden_layers=3, num_attention_heads=2, image_size=64, patch_size=16),
+        text_config=dict(hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=1, vocab_size=49408, hidden_act=text),
+        vision_config=dict(hidden_size=128, intermediate_size=512, num_hidden_layers=3, num_attention_heads=2, image_size=64, patch_size=16, hidden_act=image),
         projection_dim=48)
 
 
@@ -298,12 +317,16 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         place = Place(args.binary, directory)
         open_clip_formats(place, "small", small_clip(1))
+        open_clip_formats(place, "small with GELU", small_clip(4, quick_gelu=False), "gelu")
         hugging_face(place, "small Hugging Face", small_hugging_face(), "6MB")
+        hugging_face(place, "small Hugging Face with GELU", small_hugging_face("gelu", "gelu"), "6MB")
+        hugging_face(place, "small Hugging Face, one tower with GELU", small_hugging_face(text="gelu"), "6MB")
         reference_round_trip(place)
         trained_run(place)
         if not args.small:
             for name in ("ViT-B-32", "ViT-B-16"):
                 open_clip_formats(place, name, randomised(open_clip.create_model(name, force_quick_gelu=True), 2))
+            open_clip_formats(place, "ViT-B-16 with GELU", randomised(open_clip.create_model("ViT-B-16"), 2), "gelu")
             hugging_face(place, "Hugging Face ViT-B-32", transformers.CLIPConfig(), "5GB")
     print("weights: all equal")
 

@@ -121,8 +121,9 @@ func (r *Recipe) Digest() string {
 
 // Config returns the sizes of the model, for a vocabulary of so many ids.
 func (r *Recipe) Config(vocabulary int) tcl.Config {
-	t := r.Text
-	return tcl.Config{Vision: tcl.Vision(r.Vision), Text: tcl.Text{Context: t.Context, Vocab: vocabulary, Width: t.Width, Layers: t.Layers, Heads: t.Heads}}
+	v, t := r.Vision, r.Text
+	return tcl.Config{Vision: tcl.Vision{Image: v.Image, Patch: v.Patch, Width: v.Width, Layers: v.Layers, Heads: v.Heads, Embed: v.Embed},
+		Text: tcl.Text{Context: t.Context, Vocab: vocabulary, Width: t.Width, Layers: t.Layers, Heads: t.Heads}}
 }
 
 func (r *Recipe) augment() dataset.AugmentConfig { return dataset.AugmentConfig(r.Data.Augment) }
