@@ -22,7 +22,6 @@ type Leader interface {
 // Crawler is one ingester: it works on the parts that a leader gives it.
 type Crawler struct {
 	Name   string
-	Room   int // parts at once
 	Counts *Counts
 
 	home     store.Store
@@ -30,15 +29,13 @@ type Crawler struct {
 	codec    *Codec
 	fetcher  *fetcher
 	decoders chan *scratch // one for each core
+	keeping  int64         // bytes of pictures that may wait for the last URLs of their part, while more parts begin
 
 	mu     sync.Mutex
 	sealed []int // not yet reported
 	nudge  chan struct{}
-	active map[int]context.CancelFunc
+	active map[int]*activePart
 }
-
-// partsAtOnce lets the next part begin while the last URLs of one are still slow.
-const partsAtOnce = 2
 
 // NewCrawler returns an ingester for a plan in home, if this machine has the plan's codec. It works until life ends; call Run
 // once.
@@ -47,8 +44,8 @@ func NewCrawler(life context.Context, name string, home store.Store, plan *Plan,
 	if err != nil {
 		return nil, err
 	}
-	c := &Crawler{Name: name, Room: partsAtOnce, Counts: &Counts{}, home: home, plan: plan, codec: codec,
-		decoders: make(chan *scratch, runtime.GOMAXPROCS(0)), nudge: make(chan struct{}, 1), active: map[int]context.CancelFunc{}}
+	c := &Crawler{Name: name, Counts: &Counts{}, home: home, plan: plan, codec: codec, keeping: how.MemoryBytes / 2,
+		decoders: make(chan *scratch, runtime.GOMAXPROCS(0)), nudge: make(chan struct{}, 1), active: map[int]*activePart{}}
 	for range cap(c.decoders) {
 		c.decoders <- &scratch{}
 	}
@@ -63,7 +60,7 @@ const leaderAway = 30 * time.Second
 var ErrNoLeader = errors.New("the leader of the ingest does not answer")
 
 // Run works until the leader says that all is done. It speaks to the leader every BeatTime, and at once when a part is
-// sealed.
+// sealed or there is room for another.
 func (c *Crawler) Run(ctx context.Context, leader Leader) error {
 	defer c.fetcher.close()
 	g, ctx := errgroup.WithContext(ctx)
@@ -99,9 +96,10 @@ func (c *Crawler) Run(ctx context.Context, leader Leader) error {
 // report says what this ingester has done; what was answered need not be said again.
 func (c *Crawler) report(ctx context.Context, leader Leader) (Orders, error) {
 	c.mu.Lock()
-	said, works := slices.Clone(c.sealed), sortedKeys(c.active)
+	said := slices.Clone(c.sealed)
+	report := Report{Name: c.Name, Room: room(c.active, c.keeping), Works: sortedKeys(c.active), Sealed: said}
 	c.mu.Unlock()
-	orders, err := leader.Report(ctx, Report{Name: c.Name, Room: c.Room, Works: works, Sealed: said})
+	orders, err := leader.Report(ctx, report)
 	if err == nil {
 		c.mu.Lock()
 		c.sealed = c.sealed[len(said):]
@@ -114,9 +112,9 @@ func (c *Crawler) report(ctx context.Context, leader Leader) (Orders, error) {
 func (c *Crawler) obey(ctx context.Context, orders Orders, g *errgroup.Group) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for part, drop := range c.active {
+	for part, a := range c.active {
 		if !slices.Contains(orders.Parts, part) {
-			drop()
+			a.drop()
 		}
 	}
 	for _, part := range orders.Parts {
@@ -124,10 +122,11 @@ func (c *Crawler) obey(ctx context.Context, orders Orders, g *errgroup.Group) {
 			continue
 		}
 		partCtx, drop := context.WithCancel(ctx)
-		c.active[part] = drop
+		a := &activePart{drop: drop}
+		c.active[part] = a
 		g.Go(func() error {
 			defer drop()
-			done, err := c.work(partCtx, part)
+			done, err := c.work(partCtx, part, a)
 			c.end(part, done)
 			if partCtx.Err() != nil && ctx.Err() == nil {
 				return nil // dropped
@@ -144,14 +143,19 @@ func (c *Crawler) end(part int, done bool) {
 		c.sealed = append(c.sealed, part)
 	}
 	c.mu.Unlock()
+	c.speak()
+}
+
+// speak reports to the leader at once.
+func (c *Crawler) speak() {
 	select {
 	case c.nudge <- struct{}{}:
-	default:
+	default: // it will, anyway
 	}
 }
 
 // work crawls a part unless it is sealed, and seals it. done says that it is sealed, by whomsoever.
-func (c *Crawler) work(ctx context.Context, part int) (done bool, err error) {
+func (c *Crawler) work(ctx context.Context, part int, a *activePart) (done bool, err error) {
 	_, err = c.home.Stat(ctx, ledgerKey(c.plan.Generation, part))
 	if err == nil {
 		c.Counts.Late.Add(1)
@@ -164,7 +168,7 @@ func (c *Crawler) work(ctx context.Context, part int) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	outcomes, err := c.crawlPart(ctx, part, rows)
+	outcomes, err := c.crawlPart(ctx, part, rows, a)
 	if err != nil {
 		return false, fmt.Errorf("crawling part %d: %w", part, err)
 	}

@@ -66,15 +66,23 @@ func begin(t testing.TB, home store.Store, rows []Row, s Settings) *Plan {
 	return plan
 }
 
-// crawlWith runs ingesters until a plan is done.
+// crawlWith runs ingesters until a plan is done, and returns the counts of the first.
 func crawlWith(t testing.TB, home store.Store, plan *Plan, ingesters int) *Counts {
+	t.Helper()
+	first, wait := startCrawl(t, home, plan, ingesters)
+	if err := wait(); err != nil {
+		t.Fatal(err)
+	}
+	return first
+}
+
+func startCrawl(t testing.TB, home store.Store, plan *Plan, ingesters int) (first *Counts, wait func() error) {
 	t.Helper()
 	desk, err := NewDesk(t.Context(), home, plan, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	g, ctx := errgroup.WithContext(t.Context())
-	var first *Counts
 	for i := range ingesters {
 		c := newCrawler(ctx, t, fmt.Sprintf("i%d", i), home, plan)
 		if i == 0 {
@@ -82,10 +90,7 @@ func crawlWith(t testing.TB, home store.Store, plan *Plan, ingesters int) *Count
 		}
 		g.Go(func() error { return c.Run(ctx, desk) })
 	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return first
+	return first, g.Wait
 }
 
 func newCrawler(ctx context.Context, t testing.TB, name string, home store.Store, plan *Plan) *Crawler {
@@ -216,14 +221,19 @@ func TestOneOrFourIngestersSameShards(t *testing.T) {
 	w := newWeb(t)
 	rows, _ := w.rows(urls() / 3)
 	var homes []store.Store
-	for _, ingesters := range []int{1, 4} {
-		w.forget()
+	var waits []func() error
+	for _, ingesters := range []int{1, 4} { // both at once, as they wait for the same slow URLs
 		home := store.NewMem()
-		crawlWith(t, home, begin(t, home, rows, quick(20)), ingesters)
+		_, wait := startCrawl(t, home, begin(t, home, rows, quick(20)), ingesters)
+		homes, waits = append(homes, home), append(waits, wait)
+	}
+	for i, home := range homes {
+		if err := waits[i](); err != nil {
+			t.Fatal(err)
+		}
 		if _, _, err := WriteIndex(t.Context(), home); err != nil {
 			t.Fatal(err)
 		}
-		homes = append(homes, home)
 	}
 	if a, b := contents(t, homes[0]), contents(t, homes[1]); !maps.Equal(a, b) || len(a) < 10 {
 		t.Errorf("%d objects and %d objects, not the same", len(a), len(b))
@@ -305,7 +315,7 @@ func TestSealedShardsCanBeUsedWhileTheRestIsCrawled(t *testing.T) {
 	plan := begin(t, home, rows, quick(20))
 	c := newCrawler(t.Context(), t, "a", home, plan)
 	defer c.fetcher.close()
-	if done, err := c.work(t.Context(), 1); !done || err != nil {
+	if done, err := c.work(t.Context(), 1, &activePart{}); !done || err != nil {
 		t.Fatal(err)
 	}
 	ix, summary, err := WriteIndex(t.Context(), home)
@@ -413,7 +423,7 @@ func TestARetryAfterDuplicatesCanBeIndexedAtAnyTime(t *testing.T) {
 	check(1)
 	c := newCrawler(t.Context(), t, "a", home, next)
 	defer c.fetcher.close()
-	if _, err := c.work(t.Context(), 1); err != nil {
+	if _, err := c.work(t.Context(), 1, &activePart{}); err != nil {
 		t.Fatal(err)
 	}
 	check(2)

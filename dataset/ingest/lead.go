@@ -27,8 +27,11 @@ func (e *OtherLeaderError) Error() string {
 	return "another process leads this ingest over this NATS server (" + e.Since + "); help it with --join, or end it first"
 }
 
-// answerTime is how long an answer may take. Whoever is there answers at once.
-const answerTime = 2 * BeatTime
+// How long an answer may take: whoever is there answers at once.
+const (
+	answerTime = 2 * BeatTime
+	claimTime  = BeatTime // a missed answer is heard the next time
+)
 
 // Lead answers the ingesters of other processes until stop. since is when this leader began: unique, later ones being greater.
 // An older leader is an *[OtherLeaderError], at once or, where both begin together or the other was cut off for a while, later
@@ -75,7 +78,7 @@ func flush(ctx context.Context, bus *exchange.Bus) error {
 
 // askForOlder returns *OtherLeaderError if an older leader answers, and another error if nobody does.
 func askForOlder(ctx context.Context, bus *exchange.Bus, since string) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, claimTime)
 	defer cancel()
 	older, err := ask[claim](ctx, bus, claim{since})
 	if err == nil {

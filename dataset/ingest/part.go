@@ -35,14 +35,18 @@ type outcome struct {
 }
 
 // crawlPart asks for every URL of a part, many at a time, and returns the outcomes in list order.
-func (c *Crawler) crawlPart(ctx context.Context, part int, rows []Row) ([]outcome, error) {
+func (c *Crawler) crawlPart(ctx context.Context, part int, rows []Row, a *activePart) ([]outcome, error) {
 	outcomes := make([]outcome, len(rows))
+	a.rows.Store(int64(len(rows)))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, row := range rows {
 		g.Go(func() (err error) {
 			outcomes[i], err = c.crawlRow(ctx, row, fmt.Sprintf("%05d%05d", part, i))
 			if err == nil {
 				c.Counts.add(outcomes[i].entry.Class)
+				if a.settle(len(outcomes[i].sample.Image)) {
+					c.speak()
+				}
 			}
 			return err
 		})
