@@ -76,9 +76,9 @@ func giveUpIfForbidden(give context.CancelCauseFunc) func(error) {
 	}
 }
 
-// whyEnded returns why a context ended, if it did, instead of what came of that.
+// whyEnded turns an error that came of a context's end into the reason for that end.
 func whyEnded(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
+	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return cause
 	}
 	return err

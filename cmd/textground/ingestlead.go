@@ -81,7 +81,7 @@ func (f *ingestFlags) lead(ctx context.Context, lists []string, out, talk io.Wri
 			return context.Cause(ctx)
 		}
 	}
-	return f.finish(ctx, crawler.Counts, out, talk)
+	return whyEnded(ctx, f.finish(ctx, crawler.Counts, out, talk))
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -102,74 +102,88 @@ func (f *ingestFlags) invite(ctx context.Context, give context.CancelCauseFunc, 
 	if err != nil {
 		return nil, err
 	}
-	bus, closeBus, err := f.leaderBus(ctx, run, giveUpIfForbidden(give), talk)
+	at, err := f.meet(ctx, run, giveUpIfForbidden(give))
 	if err != nil {
 		return nil, err
 	}
-	leave, err := desk.Lead(ctx, bus, newInstance(time.Now()), give)
+	leave, err := desk.Lead(ctx, at.bus, newInstance(time.Now()), give)
 	if err != nil {
-		closeBus()
+		at.close()
 		return nil, err
 	}
-	stop = func() {
-		leave()
-		closeBus()
-	}
+	f.printJoin(talk, at)
 	if sealed, _, _ := desk.State(); sealed > 0 { // whoever helped an earlier leader says first what it works on
 		sleep(ctx, 2*ingest.BeatTime)
 	}
-	return stop, nil
+	return func() {
+		leave()
+		at.close()
+	}, nil
 }
 
-// leaderBus connects to the server that --nats names, or to one that it starts, and says how others join.
-func (f *ingestFlags) leaderBus(ctx context.Context, run string, onError func(error), talk io.Writer) (bus *exchange.Bus, stop func(), err error) {
+// meeting is where the processes of an ingest talk to each other.
+type meeting struct {
+	bus     *exchange.Bus
+	server  *exchange.Server // of this process; nil where it is another's
+	address string           // for other machines
+	token   string           // of this process's server
+}
+
+func (m *meeting) close() {
+	m.bus.Close()
+	if m.server != nil {
+		m.server.Close()
+	}
+}
+
+// meet connects to the server that --nats names, or starts one.
+func (f *ingestFlags) meet(ctx context.Context, run string, onError func(error)) (*meeting, error) {
 	log := newLog("ingest", os.Stderr)
 	if f.nats == "" {
-		return f.listenHere(ctx, run, log, talk)
+		return meetHere(ctx, run, f.listen, log)
 	}
 	config := externalBus(run, ingest.LeaderName, f.nats, log)
 	config.OnError = onError
-	if bus, err = dialIngest(ctx, config); err != nil {
-		return nil, nil, err
+	bus, err := dialIngest(ctx, config)
+	if err != nil {
+		return nil, err
 	}
-	f.printJoin(talk, "", withoutUser(f.nats))
-	return bus, bus.Close, nil
+	return &meeting{bus: bus, address: withoutUser(f.nats)}, nil
 }
 
-// listenHere starts a server of this process.
-func (f *ingestFlags) listenHere(ctx context.Context, run string, log hclog.Logger, talk io.Writer) (bus *exchange.Bus, stop func(), err error) {
-	host, portText, err := net.SplitHostPort(f.listen)
+// meetHere starts a server that listens at HOST:PORT.
+func meetHere(ctx context.Context, run, listen string, log hclog.Logger) (*meeting, error) {
+	host, portText, err := net.SplitHostPort(listen)
 	port, errPort := strconv.Atoi(portText)
 	if err := errors.Join(err, errPort); err != nil {
-		return nil, nil, badInput(fmt.Sprintf("--listen %s: %v; write HOST:PORT, such as 0.0.0.0:4222", f.listen, err))
+		return nil, badInput(fmt.Sprintf("--listen %s: %v; write HOST:PORT, such as 0.0.0.0:4222", listen, err))
 	}
-	token := envOr("TEXTGROUND_TOKEN", rand.Text())
-	server, err := exchange.StartServer(exchange.ServerConfig{Listen: true, Host: host, Port: port, Token: token, Log: log})
-	if err != nil {
-		return nil, nil, badInput(err.Error())
+	m := &meeting{token: envOr("TEXTGROUND_TOKEN", rand.Text())}
+	if m.server, err = exchange.StartServer(exchange.ServerConfig{Listen: true, Host: host, Port: port, Token: m.token, Log: log}); err != nil {
+		return nil, badInput(err.Error())
 	}
-	if bus, err = exchange.Dial(ctx, exchange.BusConfig{Run: run, Name: ingest.LeaderName, InProcess: server, Log: log}); err != nil {
-		server.Close()
-		return nil, nil, err
+	if m.bus, err = exchange.Dial(ctx, exchange.BusConfig{Run: run, Name: ingest.LeaderName, InProcess: m.server, Log: log}); err != nil {
+		m.server.Close()
+		return nil, err
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host, _ = os.Hostname()
 	}
-	f.printJoin(talk, "TEXTGROUND_TOKEN="+token+" ", "nats://"+net.JoinHostPort(host, strconv.Itoa(server.Port())))
-	return bus, func() {
-		bus.Close()
-		server.Close()
-	}, nil
+	m.address = "nats://" + net.JoinHostPort(host, strconv.Itoa(m.server.Port()))
+	return m, nil
 }
 
 // printJoin prints what to type on a second machine. The secret of a server of this process goes through the environment;
 // those of another one are given out by its owner.
-func (f *ingestFlags) printJoin(talk io.Writer, environment, address string) {
-	private := ""
+func (f *ingestFlags) printJoin(talk io.Writer, at *meeting) {
+	secret, private := "", ""
+	if at.token != "" {
+		secret = "TEXTGROUND_TOKEN=" + at.token + " "
+	}
 	if f.fetching.AllowPrivate {
 		private = " --allow-private"
 	}
-	fmt.Fprintf(talk, "to join from another machine:\n  %stextground ingest --join %s --to %s%s\n", environment, address, f.to, private)
+	fmt.Fprintf(talk, "to join from another machine:\n  %stextground ingest --join %s --to %s%s\n", secret, at.address, f.to, private)
 }
 
 // withoutUser leaves out what addresses of a server hold of secrets.

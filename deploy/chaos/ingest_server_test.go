@@ -86,6 +86,9 @@ func TestIngestsShareAServerAndOutliveALeader(t *testing.T) {
 	if code, _, errs := leaders.run(lead("one/mine")...); code != 2 || !strings.Contains(errs, "another process leads this ingest") {
 		t.Errorf("a second leader: code %d\n%s", code, errs)
 	}
+	if code, _, errs := helpers.run(lead("three/mine")...); code != 2 || !strings.Contains(errs, "no permission") {
+		t.Errorf("an ingester leads: code %d\n%s", code, errs)
+	}
 	if code, _, errs := helpers.run(help("ingester-2")...); code != 2 || !strings.Contains(errs, "no permission") {
 		t.Errorf("a name that is another's: code %d\n%s", code, errs)
 	}
