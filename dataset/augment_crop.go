@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"image"
 	"math"
 
 	"github.com/textground/textground/internal/philox"
@@ -28,14 +29,21 @@ func chooseView(width, height, size int, cfg AugmentConfig, r *philox.Stream) vi
 }
 
 // reduction is how far the picture may be reduced while it is decoded: by the largest of 8, 4 and 2 that leaves what the view shows no
-// smaller than size, so that the resizing that follows never enlarges what reducing took away.
-func (v view) reduction(size int) int {
+// smaller than the view, so that the resizing that follows never enlarges what reducing took away.
+func (v view) reduction() int {
 	for _, reduce := range []int{8, 4, 2} {
-		if min(v.from.width, v.from.height)/reduce >= max(size, smallestReduced) {
+		if min(v.from.width, v.from.height)/reduce >= max(v.window.width, v.window.height, smallestReduced) {
 			return reduce
 		}
 	}
 	return 1
+}
+
+// portion says what of a width x height file the view is made of.
+func (v view) portion(width, height int) portion {
+	reduce := v.reduction()
+	x, y := stretchOf(v.from.x, v.from.width, width, reduce), stretchOf(v.from.y, v.from.height, height, reduce)
+	return portion{reduce, image.Rect(x.first, y.first, x.first+x.pixels, y.first+y.pixels)}
 }
 
 // smallestReduced is the side below which libjpeg-turbo's rounding of sizes would stand for two different reductions.

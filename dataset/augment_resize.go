@@ -10,14 +10,16 @@ import (
 // triangle as wide as the reduction (so that shrinking averages and nothing aliases), rows first, then columns, 8 bits in between,
 // weights in fixed point. (Pillow 13 does the columns first where that is cheaper; the versions that TCL was trained with did not.)
 func (v view) of(img *Image) *Image {
-	x, y := stretchOf(v.from.x, v.from.width, img.Width, img.reduced), stretchOf(v.from.y, v.from.height, img.Height, img.reduced)
+	width, height := img.fileSize()
+	reduced := max(img.reduced, 1)
+	x, y := stretchOf(v.from.x, v.from.width, width, reduced), stretchOf(v.from.y, v.from.height, height, reduced)
 	across := triangleTaps(x, v.width, v.window.x, v.window.width)
 	down := triangleTaps(y, v.height, v.window.y, v.window.height)
 	if v.mirrored {
 		across = across.Backwards()
 	}
 	out := borrowImage(v.window.width, v.window.height)
-	resample.Resize(out.Pix, img.Pix[3*(y.first*img.Width+x.first):], 3*img.Width, across, down)
+	resample.Resize(out.Pix, img.Pix[3*((y.first-img.top)*img.Width+x.first-img.left):], 3*img.Width, across, down)
 	return out
 }
 
@@ -28,13 +30,9 @@ type stretch struct {
 	offset, length float64 // in pixels
 }
 
-// stretchOf places n pixels of the file from at on in a picture with side pixels, each of them reduced pixels of the file.
+// stretchOf places n pixels of a file with side pixels, from at on, in the picture that it becomes when reduced pixels are made one.
 func stretchOf(at, n, side, reduced int) stretch {
-	if reduced == 0 {
-		return stretch{at, n, 0, float64(n)}
-	}
-	first := at / reduced
-	end := min((at+n+reduced-1)/reduced, side)
+	first, end := at/reduced, min((at+n+reduced-1)/reduced, (side+reduced-1)/reduced)
 	return stretch{first, end - first, float64(at%reduced) / float64(reduced), float64(n) / float64(reduced)}
 }
 

@@ -19,9 +19,9 @@ type Image struct {
 	Width, Height int
 	Pix           []uint8
 
-	// Of a picture that was reduced while it was decoded: 2, 4 or 8 of the file's pixels make a side of one of these, and the
-	// size in its file. 0 elsewhere.
-	reduced, fileWidth, fileHeight int
+	// Of a picture that was decoded for a view, 0 elsewhere: the size in its file, how many of the file's pixels, 2, 4 or 8, make a side
+	// of one of these if it was reduced, and, if this is a part, where in the picture so reduced it begins.
+	fileWidth, fileHeight, reduced, left, top int
 }
 
 func newImage(width, height int) *Image {
@@ -30,7 +30,7 @@ func newImage(width, height int) *Image {
 
 // fileSize is the size of the whole picture, before it was reduced.
 func (img *Image) fileSize() (width, height int) {
-	if img.reduced > 0 {
+	if img.fileWidth > 0 {
 		return img.fileWidth, img.fileHeight
 	}
 	return img.Width, img.Height

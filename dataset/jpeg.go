@@ -3,6 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"image"
 	"sync"
 
 	"github.com/textground/textground/dataset/turbojpeg"
@@ -39,13 +40,19 @@ func (d *JPEGDecoder) Name() string {
 	return "jpeg-turbo-" + d.turbo.Digest()[:12]
 }
 
-// decode reads an image as DecodeLimits.Decode does, with the same limits and the same reasons of refusal. reduce is asked how
-// far the picture of a JPEG may be reduced; Go's decoder cannot, and gives it whole.
-func (d *JPEGDecoder) decode(l DecodeLimits, data []byte, reduce func(width, height int) int) (*Image, error) {
+// A portion says what of a file is decoded at least: how far its sides are reduced, and what part of what results.
+type portion struct {
+	reduce int
+	part   image.Rectangle
+}
+
+// decode reads an image as DecodeLimits.Decode does, with the same limits and the same reasons of refusal. needed is asked what of a
+// JPEG's picture is looked at; Go's decoder gives it whole.
+func (d *JPEGDecoder) decode(l DecodeLimits, data []byte, needed func(width, height int) portion) (*Image, error) {
 	if d == nil || !startsWith("\xff\xd8\xff")(data) {
 		return l.Decode(data)
 	}
-	img, err := d.decodeTurbo(l, data, reduce)
+	img, err := d.decodeTurbo(l, data, needed)
 	if refused := (*DecodeError)(nil); errors.As(err, &refused) {
 		return nil, refused
 	}
@@ -55,23 +62,20 @@ func (d *JPEGDecoder) decode(l DecodeLimits, data []byte, reduce func(width, hei
 	return img, nil
 }
 
-func (d *JPEGDecoder) decodeTurbo(l DecodeLimits, data []byte, reduce func(width, height int) int) (*Image, error) {
+func (d *JPEGDecoder) decodeTurbo(l DecodeLimits, data []byte, needed func(width, height int) portion) (*Image, error) {
 	_, config, err := l.examine(data)
 	if err != nil {
 		return nil, err
 	}
 	room := rooms.Get().(*[]uint8)
-	by := reduce(config.Width, config.Height)
-	width, height, pixels, err := d.turbo.Decode(data, by, *room)
+	p := needed(config.Width, config.Height)
+	got, pixels, err := d.turbo.Decode(data, p.reduce, p.part, *room)
 	if err != nil {
 		rooms.Put(room)
 		return nil, err
 	}
-	img := &Image{Width: width, Height: height, Pix: pixels}
-	if by > 1 {
-		img.reduced, img.fileWidth, img.fileHeight = by, config.Width, config.Height
-	}
-	return img, nil
+	return &Image{Width: got.Dx(), Height: got.Dy(), Pix: pixels,
+		fileWidth: config.Width, fileHeight: config.Height, reduced: p.reduce, left: got.Min.X, top: got.Min.Y}, nil
 }
 
 // rooms are the pixels of pictures that nobody looks at any more: a megabyte each, which need no clearing.

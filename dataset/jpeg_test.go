@@ -25,7 +25,12 @@ func turboDecoder(t testing.TB) *JPEGDecoder {
 	return d
 }
 
-func whole(int, int) int { return 1 }
+func whole(width, height int) portion { return portion{1, image.Rect(0, 0, width, height)} }
+
+// reducedBy is all of a picture.
+func reducedBy(n int) func(width, height int) portion {
+	return func(width, height int) portion { return portion{n, image.Rect(0, 0, (width+n-1)/n, (height+n-1)/n)} }
+}
 
 // smoothJPEG has no detail that reducing could lose.
 func smoothJPEG(width, height int) []byte {
@@ -37,6 +42,19 @@ func smoothJPEG(width, height int) []byte {
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 95}); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// noisyJPEG is different everywhere.
+func noisyJPEG(width, height int) []byte {
+	from, img := testPicture(width, height, 7), image.NewNRGBA(image.Rect(0, 0, width, height))
+	for i := range width * height {
+		copy(img.Pix[4*i:], append(from.Pix[3*i:3*i+3:3*i+3], 255))
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, nil); err != nil {
 		panic(err)
 	}
 	return b.Bytes()
@@ -88,7 +106,7 @@ func TestReducingNeverGoesBelowTheView(t *testing.T) {
 		cfg := rapid.SampledFrom([]AugmentConfig{PaperAugment(), NoAugment()}).Draw(t, "augmentation")
 		step := rapid.Uint32().Draw(t, "step")
 		v := chooseView(width, height, size, cfg, testStream(step))
-		short, reduce := min(v.from.width, v.from.height), v.reduction(size)
+		short, reduce := min(v.from.width, v.from.height), v.reduction()
 		if reduce > 1 && short/reduce < size || reduce < 8 && short/(2*reduce) >= max(size, smallestReduced) {
 			t.Fatalf("%+v reduced by %d for %d", v, reduce, size)
 		}
@@ -104,7 +122,7 @@ func TestAReducedPictureGivesTheSameView(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reduced, err := d.decode(DefaultDecodeLimits(), data, func(int, int) int { return c.reduce })
+		reduced, err := d.decode(DefaultDecodeLimits(), data, reducedBy(c.reduce))
 		if err != nil || reduced.Width != (c.width+c.reduce-1)/c.reduce {
 			t.Fatal(err, reduced)
 		}
@@ -114,6 +132,30 @@ func TestAReducedPictureGivesTheSameView(t *testing.T) {
 			for i := range a.Pix {
 				if math.Abs(float64(a.Pix[i])-float64(b.Pix[i])) > 3 {
 					t.Fatalf("%+v, step %d: %d and %d at %d", c, step, a.Pix[i], b.Pix[i], i)
+				}
+			}
+		}
+	}
+}
+
+// The promise of portion: a view of what was decoded for it is the view of all of the picture.
+func TestAViewNeedsItsPortionAlone(t *testing.T) {
+	d := turboDecoder(t)
+	for _, side := range [][2]int{{300, 200}, {61, 333}, {512, 512}} {
+		file := noisyJPEG(side[0], side[1])
+		for step := range uint32(40) {
+			for _, size := range []int{20, 64, 224} {
+				v := chooseView(side[0], side[1], size, PaperAugment(), testStream(step))
+				part, err := d.decode(DefaultDecodeLimits(), file, v.portion)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all, err := d.decode(DefaultDecodeLimits(), file, reducedBy(v.reduction()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if a, b := v.of(part), v.of(all); !slices.Equal(a.Pix, b.Pix) {
+					t.Fatalf("%v, step %d, size %d: %+v differs", side, step, size, v)
 				}
 			}
 		}
@@ -166,7 +208,7 @@ func FuzzTurboDecode(f *testing.F) {
 	f.Add(readTestImage(f, "cmyk.jpg"), uint8(3))
 	f.Fuzz(func(t *testing.T, data []byte, reduce uint8) {
 		limits := DecodeLimits{MaxPixels: 1 << 18, MaxSide: 1 << 12, MaxScans: 20}
-		img, err := d.decode(limits, data, func(int, int) int { return 1 << (reduce % 4) })
+		img, err := d.decode(limits, data, reducedBy(1<<(reduce%4)))
 		if refused := (*DecodeError)(nil); err != nil && !errors.As(err, &refused) {
 			t.Fatal(err)
 		}

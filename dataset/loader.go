@@ -248,10 +248,10 @@ func (l *Loader) makeBatch(ctx context.Context, step, lane int) (*Batch, error) 
 	return b, nil
 }
 
-// unpackerFor decodes no finer than the view needs that Augment will make with an equal stream.
+// unpackerFor decodes no more, and no finer, than the view needs that Augment will make with an equal stream.
 func (l *Loader) unpackerFor(stream func() *philox.Stream) unpacker {
-	reduce := func(width, height int) int {
-		return chooseView(width, height, l.cfg.ImageSize, l.cfg.Augment, stream()).reduction(l.cfg.ImageSize)
+	needed := func(width, height int) portion {
+		return chooseView(width, height, l.cfg.ImageSize, l.cfg.Augment, stream()).portion(width, height)
 	}
-	return func(data []byte) (*Image, error) { return l.cfg.JPEG.decode(DefaultDecodeLimits(), data, reduce) }
+	return func(data []byte) (*Image, error) { return l.cfg.JPEG.decode(DefaultDecodeLimits(), data, needed) }
 }

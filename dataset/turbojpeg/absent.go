@@ -2,7 +2,10 @@
 
 package turbojpeg
 
-import "errors"
+import (
+	"errors"
+	"image"
+)
 
 // Library is libjpeg-turbo, which this build cannot open.
 type Library struct{}
@@ -16,6 +19,6 @@ func Open() (*Library, error) {
 func (*Library) Digest() string { panic("turbojpeg: no library") }
 
 // Decode is never called, as there is no Library.
-func (*Library) Decode([]byte, int, []uint8) (int, int, []uint8, error) {
+func (*Library) Decode([]byte, int, image.Rectangle, []uint8) (image.Rectangle, []uint8, error) {
 	panic("turbojpeg: no library")
 }

@@ -52,6 +52,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"image"
 	"os"
 	"runtime"
 	"unsafe"
@@ -60,6 +61,7 @@ import (
 // Library is an opened libjpeg-turbo. Goroutines may share it; it stays open as long as the process.
 type Library struct {
 	calls  *C.turbo // in C memory
+	parts  *parts   // nil if parts of pictures cannot be decoded
 	digest string
 }
 
@@ -109,7 +111,7 @@ func fill(handle unsafe.Pointer, name string) (*Library, error) {
 		return nil, fmt.Errorf("taking the digest of %s: %w", name, err)
 	}
 	sum := sha256.Sum256(data)
-	l.digest = hex.EncodeToString(sum[:])
+	l.digest, l.parts = hex.EncodeToString(sum[:]), openParts(data)
 	return l, nil
 }
 
@@ -119,34 +121,40 @@ func (l *Library) Digest() string { return l.digest }
 // fourColours is the first of TurboJPEG's colour models, CMYK and YCCK, that do not become RGB.
 const fourColours = 3
 
-// Decode returns a picture of a JPEG as RGB, row after row, its sides divided by reduce (1, 2, 4 or 8) and rounded up. It writes
-// into room if the picture fits there. Callers have bounded the size that the file claims.
-func (l *Library) Decode(data []byte, reduce int, room []uint8) (width, height int, pixels []uint8, err error) {
+// Decode returns a picture of a JPEG as RGB, row after row, its sides divided by reduce (1, 2, 4 or 8) and rounded up: all of it, or
+// what got says, which contains the wanted part. It writes into room if the pixels fit there. Callers have bounded the size that the file
+// claims. A part has the pixels that the whole has, and whatever is wrong with the rest is an error for both.
+func (l *Library) Decode(data []byte, reduce int, part image.Rectangle, room []uint8) (got image.Rectangle, pixels []uint8, err error) {
 	if len(data) == 0 {
-		return 0, 0, nil, errors.New("libjpeg-turbo: no data")
+		return got, nil, errors.New("libjpeg-turbo: no data")
 	}
 	h := C.turbo_begin(l.calls)
 	if h == nil {
-		return 0, 0, nil, errors.New("libjpeg-turbo: no memory")
+		return got, nil, errors.New("libjpeg-turbo: no memory")
 	}
 	defer C.turbo_end(l.calls, h)
 	source, n := (*C.uchar)(unsafe.SliceData(data)), C.ulong(len(data))
 	var w, ht, colours C.int
 	if C.turbo_header(l.calls, h, source, n, &w, &ht, &colours) != 0 {
-		return 0, 0, nil, l.failure(h)
+		return got, nil, l.failure(h)
 	}
 	if colours >= fourColours {
-		return 0, 0, nil, errors.New("libjpeg-turbo: four colours do not become RGB")
+		return got, nil, errors.New("libjpeg-turbo: four colours do not become RGB")
 	}
-	width, height = (int(w)+reduce-1)/reduce, (int(ht)+reduce-1)/reduce
-	if pixels = room; cap(pixels) < 3*width*height {
-		pixels = make([]uint8, 3*width*height)
+	whole := image.Rect(0, 0, (int(w)+reduce-1)/reduce, (int(ht)+reduce-1)/reduce)
+	if part.Empty() || !part.In(whole) {
+		return got, nil, fmt.Errorf("libjpeg-turbo: %v of a picture of %v is wanted", part, whole)
 	}
-	pixels = pixels[:3*width*height]
-	if C.turbo_pixels(l.calls, h, source, n, (*C.uchar)(unsafe.SliceData(pixels)), C.int(width), C.int(height)) != 0 {
-		return 0, 0, nil, l.failure(h)
+	if l.parts != nil && part != whole {
+		if got, pixels, err = l.parts.decode(data, reduce, part, whole.Dx(), room); err != errScans {
+			return got, pixels, err
+		}
 	}
-	return width, height, pixels, nil
+	pixels = sized(&room, 3*whole.Dx()*whole.Dy())
+	if C.turbo_pixels(l.calls, h, source, n, (*C.uchar)(unsafe.SliceData(pixels)), C.int(whole.Dx()), C.int(whole.Dy())) != 0 {
+		return got, nil, l.failure(h)
+	}
+	return whole, pixels, nil
 }
 
 func (l *Library) failure(h unsafe.Pointer) error {
