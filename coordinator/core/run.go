@@ -28,12 +28,16 @@ func (m *Machine) holdsNextStep() bool {
 	return !finish
 }
 
-// stopFor sets the run on its end. The first cause stays.
+// stopFor sets the run on its end. The first cause stays; what a later one forbids to apply is not applied either.
 func (m *Machine) stopFor(s *stop) {
-	if m.stop != nil || m.phase == over {
+	switch {
+	case m.phase == over || m.stop != nil && s.blocked >= m.stop.blocked:
 		return
+	case m.stop != nil:
+		m.stop.blocked = s.blocked
+	default:
+		m.stop = s
 	}
-	m.stop = s
 	m.because("%s", s.reason)
 	m.note(Note{Kind: Stopping, Text: s.reason})
 }
