@@ -53,8 +53,8 @@ func TestAugmentedBitsAreThoseOnRecord(t *testing.T) {
 		want                string
 	}{
 		"paper":                 {PaperAugment(), 80, 64, 64, 20, "bb220e0c10cc0258"},
-		"paper, nothing erased": {unerased, 80, 64, 64, 200, "3735f08d80ac7712"},
-		"paper's size":          {unerased, 401, 307, 224, 100, "dc762ebf73afc323"},
+		"paper, nothing erased": {unerased, 80, 64, 64, 100, "88670126b68f6240"},
+		"paper's size":          {unerased, 401, 307, 224, 30, "53c91be4825a2cb1"},
 		"demo":                  {demoAugment(), 80, 64, 64, 20, "6bab2e558b9290cf"},
 	} {
 		sum := sha256.New()

@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// Four million variates against the normal distribution: its moments, and how many lie below each of 33 thresholds, the tail
+// A million variates against the normal distribution: its moments, and how many lie below each of 33 thresholds, the tail
 // beyond the ziggurat's lowest layer among them. Bounds are five standard deviations; the stream is always the same.
 func TestNormalsAreNormal(t *testing.T) {
-	const n = 4 << 20
+	const n = 1 << 20
 	values := make([]float32, n)
 	NewKey(1, Test).Stream(0, 0, 0).Normals(values)
 	var sums [5]float64
