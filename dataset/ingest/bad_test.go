@@ -61,13 +61,31 @@ func codecs(t *testing.T) []*Codec {
 func TestBadInputRow1ABombAllocatesNothing(t *testing.T) {
 	bomb := bombJPEG()
 	codecs(t) // opening a library is not the bomb's doing
+	wantSmall(t, 1<<20, func() { wantClass(t, "30000 x 30000 in 600 bytes", bomb, TooManyPixels) })
+}
+
+// wantSmall asserts that do takes at most so many bytes of memory.
+func wantSmall(t *testing.T, most uint64, do func()) {
+	t.Helper()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	wantClass(t, "30000 x 30000 in 600 bytes", bomb, TooManyPixels)
+	do()
 	runtime.ReadMemStats(&after)
-	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
-		t.Errorf("%d bytes allocated", n)
+	if n := after.TotalAlloc - before.TotalAlloc; n > most {
+		t.Errorf("%d bytes allocated, at most %d are right", n, most)
 	}
+}
+
+func TestAFooterThatIsLongerThanItsParquetFileAllocatesNothing(t *testing.T) {
+	data := parquetFileOf(t, 5)
+	copy(data[len(data)-8:], "\xff\xff\xff\xbf") // of 3 GB
+	wantSmall(t, 4<<20, func() {
+		for _, err := range readParquet("f", bytes.NewReader(data), int64(len(data)), Columns{}) {
+			if err == nil || !strings.Contains(err.Error(), "its footer is said to have 3221225471 bytes") {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 func TestBadInputRow2DamagedJPEGs(t *testing.T) {

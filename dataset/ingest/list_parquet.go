@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -97,7 +98,22 @@ func (p *parquetFile) fail(err error) error {
 	return &ListError{File: p.name, Rule: fmt.Sprintf("after row %d it is no sound Parquet", p.rowsRead), Mend: parquetMend, Err: err}
 }
 
+// checkFooter refuses a footer that is longer than its file: the reader would take memory for all of it first.
+func checkFooter(r io.ReaderAt, size int64) error {
+	var tail [8]byte // the footer's length and the magic
+	if _, err := r.ReadAt(tail[:], max(0, size-int64(len(tail)))); err != nil {
+		return err
+	}
+	if n := int64(binary.LittleEndian.Uint32(tail[:])); n > size {
+		return fmt.Errorf("its footer is said to have %d bytes, and the file has %d", n, size)
+	}
+	return nil
+}
+
 func (p *parquetFile) open(r io.ReaderAt, size int64, columns Columns) error {
+	if err := checkFooter(r, size); err != nil {
+		return err
+	}
 	file, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(1<<20))
 	if err != nil {
 		return err
