@@ -43,8 +43,9 @@ func newImport() *cobra.Command {
 	var f importFlags
 	c := &cobra.Command{
 		Use: "import SRC", Short: "Weights of others: OpenAI's, open_clip's, Hugging Face's CLIP, the published TCL", Args: exactArg("a file, or the URL of an object"),
-		Long: `Read a CLIP (a ViT with OpenAI's architecture: ViT-B/16, ViT-B/32, ViT-L/14) or a whole TCL out of a file of others, and with
---to write it as safetensors, which run files (model.clip) and --weights take. Without --to it only says what is there.
+		Long: `Read a CLIP (a ViT with OpenAI's architecture: ViT-B/16, ViT-B/32, ViT-L/14, with QuickGELU or the exact GELU) or a whole TCL
+out of a file of others, and with --to write it as safetensors, which run files (model.clip) and --weights take. Without --to it
+only says what is there.
 
 SRC is a PyTorch file (.pt, .pth, .bin, TorchScript too), a safetensors file, or the .index.json of several; on this machine or
 in a store. Nothing in it is executed: tensors are read, everything else is dropped and named.`,
