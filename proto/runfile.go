@@ -43,7 +43,7 @@ type Model struct {
 	CLIP       string `yaml:"clip" jsonschema:"description=builtin:world or the path of a safetensors file with OpenAI's names"`
 	Vocabulary string `yaml:"vocabulary" jsonschema:"description=builtin:world or builtin:clip or the path of a merges file"`
 	// Activation is nil where the file of clip is to say: a pointer, so that run files without it keep their digests.
-	Activation *string `yaml:"activation,omitempty" jsonschema:"enum=quick_gelu,enum=gelu,description=of both towers; only where the file of clip does not name it: quick_gelu if left out"`
+	Activation *string `yaml:"activation,omitempty" json:",omitempty" jsonschema:"enum=quick_gelu,enum=gelu,description=of both towers; only where the file of clip does not name it: quick_gelu if left out"`
 }
 
 // Data names the shards and what is done to their samples.
