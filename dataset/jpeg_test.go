@@ -201,19 +201,42 @@ func TestLoadersWithTurboGiveTheSameBitsInAnyOrder(t *testing.T) {
 	}
 }
 
+// Whatever the file, and whatever part of it is wanted: an image with that part, or a reason. Which of the two does not depend on the part.
 func FuzzTurboDecode(f *testing.F) {
 	d := turboDecoder(f)
 	f.Add(encodedJPEG(20, 30), uint8(1))
+	f.Add(noisyJPEG(90, 70), uint8(0b01101100))
 	f.Add(readTestImage(f, "progressive.jpg"), uint8(2))
 	f.Add(readTestImage(f, "cmyk.jpg"), uint8(3))
-	f.Fuzz(func(t *testing.T, data []byte, reduce uint8) {
+	f.Fuzz(func(t *testing.T, data []byte, choice uint8) {
+		reduced, column, row := reducedBy(1<<(choice&3)), int(choice>>2&7), int(choice>>5)
 		limits := DecodeLimits{MaxPixels: 1 << 18, MaxSide: 1 << 12, MaxScans: 20}
-		img, err := d.decode(limits, data, reducedBy(1<<(reduce%4)))
+		all, err := d.decode(limits, data, reduced)
 		if refused := (*DecodeError)(nil); err != nil && !errors.As(err, &refused) {
 			t.Fatal(err)
 		}
-		if err == nil && len(img.Pix) != 3*img.Width*img.Height {
+		if err == nil && len(all.Pix) != 3*all.Width*all.Height {
 			t.Fatal("sizes")
+		}
+		var wanted image.Rectangle
+		part, partErr := d.decode(limits, data, func(width, height int) portion {
+			p := reduced(width, height)
+			from := image.Pt(p.part.Max.X*column/8, p.part.Max.Y*row/8)
+			wanted = p.part.Intersect(image.Rectangle{from, from.Add(p.part.Max.Div(4)).Add(image.Pt(1, 1))})
+			p.part = wanted
+			return p
+		})
+		if (err == nil) != (partErr == nil) {
+			t.Fatalf("%v of it: %v, all of it: %v", wanted, partErr, err)
+		}
+		if err != nil || part.fileWidth == 0 || all.Width < 16 || all.Height < 16 {
+			return // refused, Go's, or too small for TurboJPEG to tell reductions apart
+		}
+		for y := wanted.Min.Y; y < wanted.Max.Y; y++ {
+			ours := part.Pix[3*((y-part.top)*part.Width+wanted.Min.X-part.left):][:3*wanted.Dx()]
+			if !bytes.Equal(ours, all.Pix[3*(y*all.Width+wanted.Min.X):][:3*wanted.Dx()]) {
+				t.Fatalf("row %d of %v differs", y, wanted)
+			}
 		}
 	})
 }
