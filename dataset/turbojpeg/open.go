@@ -146,7 +146,7 @@ func (l *Library) Decode(data []byte, reduce int, part image.Rectangle, room []u
 		return got, nil, fmt.Errorf("libjpeg-turbo: %v of a picture of %v is wanted", part, whole)
 	}
 	if l.parts != nil && part != whole {
-		if got, pixels, err = l.parts.decode(data, reduce, part, whole.Dx(), room); err != errScans {
+		if got, pixels, err = l.parts.decode(data, reduce, part, whole.Dx(), room); !errors.Is(err, errScans) {
 			return got, pixels, err
 		}
 	}
