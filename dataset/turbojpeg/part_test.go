@@ -145,3 +145,17 @@ func TestAPartOutsideIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Another build might round differently: its libjpeg is none of this TurboJPEG's.
+func TestLibjpegIsOfTheSameBuild(t *testing.T) {
+	one, other := []byte("\x7fELF..libjpeg-turbo version 2.1.5 (build 20230203)\x00.."), []byte("libjpeg-turbo version 2.1.5 (build 20240101)\x00")
+	if got := string(releaseOf(one)); got != "libjpeg-turbo version 2.1.5 (build 20230203)" {
+		t.Errorf("%q", got)
+	}
+	if releaseOf([]byte("libjpeg 9")) != nil || bytes.Equal(releaseOf(one), releaseOf(other)) {
+		t.Error("builds are not told apart")
+	}
+	if openParts([]byte("libjpeg 9")) != nil || openParts(other[:20]) != nil || openParts([]byte("libjpeg-turbo version 0\x00")) != nil {
+		t.Error("a libjpeg of another build was taken")
+	}
+}
