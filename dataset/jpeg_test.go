@@ -143,7 +143,7 @@ func TestAViewNeedsItsPortionAlone(t *testing.T) {
 	d := turboDecoder(t)
 	for _, side := range [][2]int{{300, 200}, {61, 333}, {512, 512}} {
 		file := noisyJPEG(side[0], side[1])
-		for step := range uint32(40) {
+		for step := range uint32(15) {
 			for _, size := range []int{20, 64, 224} {
 				v := chooseView(side[0], side[1], size, PaperAugment(), testStream(step))
 				part, err := d.decode(DefaultDecodeLimits(), file, v.portion)
