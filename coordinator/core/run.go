@@ -100,11 +100,24 @@ func (m *Machine) holdAtEnd() {
 
 // endSealed ends a run whose committed state needs no further save.
 func (m *Machine) endSealed() {
-	if m.stop == nil {
+	switch {
+	case m.stop == nil:
 		m.end(Done, fmt.Sprintf("all steps up to %d are committed and sealed", m.committed))
-		return
+	case m.fellBack():
+		m.endWithoutState()
+	default:
+		m.end(m.stop.outcome, m.stop.reason+"; "+m.sealedText())
 	}
-	m.end(m.stop.outcome, m.stop.reason+"; "+m.sealedText())
+}
+
+// fellBack reports whether later steps than the committed one are on record: whoever held their states is gone.
+func (m *Machine) fellBack() bool {
+	for step := range m.known {
+		if step > m.committed {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *Machine) endUnsealed(why string) {
