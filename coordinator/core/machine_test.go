@@ -67,6 +67,14 @@ func TestWorkersAreShownWithTheirRoles(t *testing.T) {
 	if diff := cmp.Diff(want, roles); diff != "" {
 		t.Error(diff)
 	}
+
+	m.Handle(StopAsked{Reason: "enough"})
+	report("far", func(r *proto.Report) { r.Applied, r.Leaving = 2, true })
+	for _, w := range m.Workers() {
+		if w.Name == "far" && w.Role != "member" {
+			t.Errorf("who was a member to the end is shown as %s", w.Role)
+		}
+	}
 }
 
 // A worker loads the initial state, computes the only step and writes the only volume of the checkpoint.

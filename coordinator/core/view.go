@@ -46,7 +46,7 @@ func (m *Machine) role(w *worker) string {
 		return "silent"
 	case w.refused != "":
 		return "refused"
-	case w.report.Leaving:
+	case w.report.Leaving && m.phase != over: // at the end everybody goes
 		return "leaving"
 	case m.isMember(w.report.Worker):
 		return "member"
