@@ -42,7 +42,10 @@ func BusRun(ctx context.Context, home store.Store, plan *Plan) (string, error) {
 		return "", err
 	}
 	var b busName
-	if err := json.Unmarshal(data, &b); err != nil || b.Name == "" {
+	if err = json.Unmarshal(data, &b); err == nil && b.Name == "" {
+		err = errors.New("it holds no name")
+	}
+	if err != nil {
 		return "", fmt.Errorf("%s in %s is damaged (%w); delete it and start the leader again", busKey, home, err)
 	}
 	return fmt.Sprintf("%s-%d", b.Name, plan.Generation), nil

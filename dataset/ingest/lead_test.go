@@ -111,6 +111,19 @@ func TestAPlaceIsNamedOnceAndEachGenerationApart(t *testing.T) {
 	}
 }
 
+func TestADamagedNameOfAPlaceSaysWhatToDelete(t *testing.T) {
+	for text, why := range map[string]string{"{": "unexpected end", "{}": "it holds no name"} {
+		home := store.NewMem()
+		if err := home.PutNew(t.Context(), busKey, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := BusRun(t.Context(), home, &Plan{})
+		if err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "delete it") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // One list, two places, one server: each leader hears its own helper alone, and both get the same shards.
 func TestTwoIngestsOnOneServerDoNotHearEachOther(t *testing.T) {
 	t.Parallel() // most of it is waiting
