@@ -33,7 +33,7 @@ func gzipped(data []byte) []byte {
 	return b.Bytes()
 }
 
-func TestDamagedVocabularyIsRefusedByRule(t *testing.T) {
+func TestBadInputRow8DamagedVocabulariesAreRefusedByRule(t *testing.T) {
 	for name, c := range map[string]struct {
 		data []byte
 		want string

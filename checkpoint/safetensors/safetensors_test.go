@@ -28,7 +28,7 @@ func file(header string, buffer int) []byte {
 func entry(fields string) string { return `{"a":{` + fields + `}}` }
 
 // Row 9 of reliability.md section 5.5.
-func TestBadInput9EveryBrokenRuleIsNamed(t *testing.T) {
+func TestBadInputRow9EveryBrokenRuleIsNamed(t *testing.T) {
 	manyTensors := func(n int) string {
 		var b strings.Builder
 		b.WriteByte('{')
@@ -114,7 +114,7 @@ var readers = map[string]func([]byte) (*File, error){
 	"Open": func(data []byte) (*File, error) { return Open(bytes.NewReader(data), int64(len(data))) },
 }
 
-func TestBadInput9AHostileHeaderCostsLittleMemory(t *testing.T) {
+func TestBadInputRow9AHostileHeaderCostsLittleMemory(t *testing.T) {
 	data := file(strings.Repeat(`{"a":`, 1_000_000), 0)
 	allocated := testing.AllocsPerRun(1, func() { _, _ = Read(data) })
 	if allocated > 100 {
@@ -122,7 +122,7 @@ func TestBadInput9AHostileHeaderCostsLittleMemory(t *testing.T) {
 	}
 }
 
-func TestBadInput9NonFiniteWeightsAreRefusedOnlyWhenAsked(t *testing.T) {
+func TestBadInputRow9NonFiniteWeightsAreRefusedOnlyWhenAsked(t *testing.T) {
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 		data, err := Encode([]Tensor{Of("w", dense.Of([]float32{1, math.MaxFloat32, bad}, 3))}, nil)
 		if err != nil {
@@ -141,7 +141,7 @@ func TestBadInput9NonFiniteWeightsAreRefusedOnlyWhenAsked(t *testing.T) {
 	}
 }
 
-func TestBadInput9AWrongShapeOfTheSameBytesIsRefused(t *testing.T) {
+func TestBadInputRow9AWrongShapeOfTheSameBytesIsRefused(t *testing.T) {
 	data, err := Encode([]Tensor{Of("w", dense.Of(make([]float32, 6), 2, 3))}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ func TestShardsAreNamedOnceAndInOrder(t *testing.T) {
 }
 
 // Row 10 of reliability.md section 5.5.
-func TestBadInput10AnIndexLeadsNowhereElse(t *testing.T) {
+func TestBadInputRow10AnIndexLeadsNowhereElse(t *testing.T) {
 	for _, file := range []string{"../../x", "/etc/passwd", `..\\x`, "a/b", "C:x", "..", "", `x\u0000`} {
 		if got, err := ParseShards([]byte(`{"weight_map": {"a": "` + file + `"}}`)); err == nil || !strings.Contains(err.Error(), "no plain file name") {
 			t.Errorf("%q: %v, %v", file, got, err)

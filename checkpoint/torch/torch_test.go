@@ -142,7 +142,7 @@ func TestWhatAFloat32CannotHoldIsRefused(t *testing.T) {
 }
 
 // Row 11 of reliability.md section 5.5.
-func TestBadInput11HostileArchivesAreRefusedByRule(t *testing.T) {
+func TestBadInputRow11HostileArchivesAreRefusedByRule(t *testing.T) {
 	long := func(n uint64) string { return string(binary.LittleEndian.AppendUint64(nil, n)) }
 	fine := tensorOf("K\x00", "K\x04", "K\x01")
 	cases := map[string]struct {
@@ -221,7 +221,7 @@ func sharing(n int) string {
 	return "](" + strings.Repeat(one, n) + "e"
 }
 
-func TestBadInput11NothingIsEverCalled(t *testing.T) {
+func TestBadInputRow11NothingIsEverCalled(t *testing.T) {
 	canary := filepath.Join(t.TempDir(), "canary")
 	command := "touch " + canary
 	calls := "cos\nsystem\n(X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(command)))) + command + "tR" // posix.system through REDUCE
@@ -237,7 +237,7 @@ func TestBadInput11NothingIsEverCalled(t *testing.T) {
 	}
 }
 
-func TestBadInput11AHostileFileCostsLittleMemory(t *testing.T) {
+func TestBadInputRow11AHostileFileCostsLittleMemory(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"objects":  withPickle(t, "\x80\x02"+strings.Repeat("}", 4_000_000)+"."),
 		"lists":    withPickle(t, "\x80\x02"+strings.Repeat("(l", 2_000_000)+"."),
