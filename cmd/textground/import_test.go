@@ -149,7 +149,7 @@ func TestImportReadsAModelThatWasCutIntoFiles(t *testing.T) {
 }
 
 // Row 10 of reliability.md section 5.5.
-func TestBadInput10AnIndexWithForeignOrMissingShardsIsRefused(t *testing.T) {
+func TestBadInputRow10AnIndexWithForeignOrMissingShardsIsRefused(t *testing.T) {
 	for file, says := range map[string]string{"../../x": "no plain file name", "missing.safetensors": "missing.safetensors"} {
 		path := filepath.Join(t.TempDir(), "model.safetensors.index.json")
 		if err := os.WriteFile(path, []byte(`{"weight_map": {"a": "`+file+`"}}`), 0o644); err != nil {
@@ -162,7 +162,7 @@ func TestBadInput10AnIndexWithForeignOrMissingShardsIsRefused(t *testing.T) {
 }
 
 // Rows 9 and 11 of reliability.md section 5.5, at the command line; the rules are tested beside the readers.
-func TestBadInput9And11DamagedWeightsAreRefusedWithoutAFile(t *testing.T) {
+func TestBadInputRows9And11DamagedWeightsAreRefusedWithoutAFile(t *testing.T) {
 	dir := t.TempDir()
 	whole := contentsOf(t, toyFile(t, dir, "whole.pt", toyCLIP(), nil))
 	poisoned := toyCLIP()
