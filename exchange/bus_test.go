@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
+	"github.com/textground/textground/exchange/exchangetest"
 	"github.com/textground/textground/proto"
 	"golang.org/x/sync/errgroup"
 )
@@ -176,43 +176,25 @@ func TestAServerWithoutListener(t *testing.T) {
 	dial(t, BusConfig{Name: "coordinator", InProcess: s}).Close()
 }
 
-// external starts a server from the configuration that is shipped, on a free port.
-func external(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"COORDINATOR", "VIEWER", "WORKER_1", "WORKER_2", "LEADER", "INGESTER_1"} {
-		t.Setenv("TEXTGROUND_"+name+"_PASSWORD", "pw-"+name)
-	}
-	options, err := server.ProcessConfigFile("../deploy/nats/server.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	options.Port, options.NoSigs, options.NoLog = server.RANDOM_PORT, true, true
-	s, err := server.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return s.ClientURL()
-}
+const shipped = "../deploy/nats/server.conf"
 
-func login(t *testing.T, url, user, secret string, onError func(error)) *Bus {
-	return dial(t, BusConfig{Name: user, URL: url, User: user, Password: "pw-" + secret, OnError: onError})
+func login(t *testing.T, url, user string, onError func(error)) *Bus {
+	return dial(t, BusConfig{Name: user, URL: url, User: user, Password: exchangetest.Password(user), OnError: onError})
 }
 
 // The shipped configuration lets a whole step through, with state transfer, and nothing that a role must not say or hear.
 func TestTheShippedPermissions(t *testing.T) {
 	const lanes = 3
-	url := external(t)
+	url := exchangetest.StartShipped(t, shipped)
 	w := &world{t: t, lanes: lanes, progress: map[roundKey]Progress{}}
 	w.changed = newCond(w)
-	coordinator := login(t, url, "coordinator", "COORDINATOR", nil)
+	coordinator := login(t, url, "coordinator", nil)
 	w.hub = w.startHub(coordinator, testRun)
 	open(t, w.hub, testEpoch, 0, gradientLen)
 	errs := make(chan error, 100)
 	buses := []*Bus{
-		login(t, url, "worker-1", "WORKER_1", func(err error) { errs <- err }),
-		login(t, url, "worker-2", "WORKER_2", func(err error) { errs <- err }),
+		login(t, url, "worker-1", func(err error) { errs <- err }),
+		login(t, url, "worker-2", func(err error) { errs <- err }),
 	}
 	one, two := w.client(buses[0], "worker-1"), w.client(buses[1], "worker-2")
 	g, ctx := errgroup.WithContext(timeout(t))
@@ -231,7 +213,7 @@ func TestTheShippedPermissions(t *testing.T) {
 	if got, err := two.FetchState(timeout(t), "worker-1"); err != nil || !sameBits(got.Params, want.Params) {
 		t.Fatalf("state transfer: %v", err)
 	}
-	leader, ingester := login(t, url, "leader", "LEADER", nil), login(t, url, "ingester-1", "INGESTER_1", nil)
+	leader, ingester := login(t, url, "leader", nil), login(t, url, "ingester-1", nil)
 	askAsIngestersDo(t, leader, ingester)
 	for _, b := range append(buses, coordinator, leader, ingester) {
 		if n := b.Counts().Refused; n != 0 {
@@ -254,7 +236,7 @@ func TestTheShippedPermissions(t *testing.T) {
 			pause(t.Context(), time.Millisecond)
 		}
 	}
-	viewer := login(t, url, "viewer", "VIEWER", nil)
+	viewer := login(t, url, "viewer", nil)
 	says := func(b *Bus, subject string) func() error {
 		return func() error { return b.publish(subject, "", []byte("x")) }
 	}
@@ -310,9 +292,9 @@ func askAsIngestersDo(t *testing.T, leader, ingester *Bus) {
 
 // A transfer that the server forbids fails with the server's words and does not wait.
 func TestAForbiddenTransferFailsAtOnce(t *testing.T) {
-	url := external(t)
+	url := exchangetest.StartShipped(t, shipped)
 	w := &world{t: t, lanes: 1}
-	b := login(t, url, "worker-1", "WORKER_1", nil)
+	b := login(t, url, "worker-1", nil)
 	c := w.client(b, "worker-2") // in another's name
 	s := c.Contribute(gradientPart(0, proto.Root(1), 10))
 	if err := s.Wait(timeout(t)); !errors.Is(err, ErrPermission) {

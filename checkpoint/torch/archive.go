@@ -57,7 +57,7 @@ func refuseOtherFormats(r io.ReaderAt, size int64) error {
 	case bytes.HasPrefix(head, []byte("version https://git-lfs")):
 		return broken(RuleZip, "", 0, "this is a Git LFS pointer and not the file itself; fetch it with: git lfs pull")
 	}
-	return broken(RuleZip, "", 0, "a file of %d bytes that begins with %q", size, head[:min(len(head), 8)])
+	return broken(RuleZip, "", 0, "a file of %d bytes that begins with %q is none; name what torch.save wrote, or a safetensors file", size, head[:min(len(head), 8)])
 }
 
 // add takes a member in, after a look at what its header claims.

@@ -352,3 +352,10 @@ func FuzzPickle(f *testing.F) {
 		}
 	})
 }
+
+func TestAFileOfAnotherKindIsToldWhatToNameInstead(t *testing.T) {
+	text := []byte("url,caption\n")
+	if _, err := Open(bytes.NewReader(text), int64(len(text))); err == nil || !strings.Contains(err.Error(), "name what torch.save wrote, or a safetensors file") {
+		t.Error(err)
+	}
+}

@@ -488,3 +488,9 @@ func must(i image.Image, err error) image.Image {
 	}
 	return i
 }
+
+func TestACodecThatDoesNotExistIsNamedWithThoseThatDo(t *testing.T) {
+	if _, err := OpenCodec("fast"); err == nil || !strings.Contains(err.Error(), `"fast"; take go, or turbo`) {
+		t.Error(err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"strings"
 
 	"github.com/textground/textground/dataset"
 	"github.com/textground/textground/dataset/turbojpeg"
@@ -18,8 +19,11 @@ type Codec struct{ planar *turbojpeg.Planar }
 // OpenCodec returns the codec of that name: "go", "turbo" for whatever release this machine has, the whole name of one release
 // as [Codec.Name] gives it, or, for "", the fastest.
 func OpenCodec(name string) (*Codec, error) {
-	if name == "go" {
+	switch {
+	case name == "go":
 		return nil, nil
+	case name != "" && !strings.HasPrefix(name, "turbo"):
+		return nil, fmt.Errorf("there is no JPEG codec %q; take go, or turbo for libjpeg-turbo", name)
 	}
 	planar, err := turbojpeg.OpenPlanar()
 	if err != nil && name == "" {

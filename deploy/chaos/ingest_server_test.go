@@ -12,29 +12,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/nats-io/nats-server/v2/server"
+	"github.com/textground/textground/exchange/exchangetest"
 )
-
-// sharedServer starts the NATS server that deploy/nats describes, and returns its address and the secrets of its roles.
-func sharedServer(t *testing.T) (url string, secret func(user string) string) {
-	t.Helper()
-	secret = func(user string) string { return "pw-" + user }
-	for _, user := range []string{"coordinator", "viewer", "worker-1", "worker-2", "leader", "ingester-1"} {
-		t.Setenv("TEXTGROUND_"+strings.ToUpper(strings.ReplaceAll(user, "-", "_"))+"_PASSWORD", secret(user))
-	}
-	options, err := server.ProcessConfigFile(filepath.Join(root, "deploy", "nats", "server.conf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	options.Port, options.NoSigs, options.NoLog = server.RANDOM_PORT, true, true
-	s, err := server.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return s.ClientURL(), secret
-}
 
 // gated serves what web does, from one number on only when the gate is open, so that no ingest ends before.
 func gated(t *testing.T, web string, from int) (url string, open func()) {
@@ -59,10 +38,10 @@ func gated(t *testing.T, web string, from int) (url string, open func()) {
 // Two ingests of one list share a server in which every role may say only what is its own. The leader of one is killed: its
 // helper notices, and goes on with the next. A second leader is refused, and a helper under a name that is not its own.
 func TestIngestsShareAServerAndOutliveALeader(t *testing.T) {
-	url, secret := sharedServer(t)
+	url := exchangetest.StartShipped(t, filepath.Join(root, "deploy", "nats", "server.conf"))
 	p := newPlace(t)
 	as := func(user string) *place {
-		return &place{t: t, dir: p.dir, env: []string{"TEXTGROUND_NATS_USER=" + user, "TEXTGROUND_NATS_PASSWORD=" + secret(user)}}
+		return &place{t: t, dir: p.dir, env: []string{"TEXTGROUND_NATS_USER=" + user, "TEXTGROUND_NATS_PASSWORD=" + exchangetest.Password(user)}}
 	}
 	leaders, helpers := as("leader"), as("ingester-1")
 	web, _ := pictures(t)
@@ -115,6 +94,6 @@ func TestIngestsShareAServerAndOutliveALeader(t *testing.T) {
 		}
 	}
 	for _, user := range []string{"leader", "ingester-1"} {
-		leaks(t, p.dir, secret(user))
+		leaks(t, p.dir, exchangetest.Password(user))
 	}
 }

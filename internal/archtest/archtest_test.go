@@ -25,7 +25,7 @@ var layer = map[string]int{
 	"tcl/cliptrain": 6,
 	"tcl":           5, "coordinator/core": 5, "dataset/world": 5, "dataset/ingest": 5,
 	"exchange": 4, "dataset": 4, "checkpoint": 4,
-	"checkpoint/safetensors": 3, "checkpoint/torch": 3, "store/storetest": 3, "kernels/kerneltest": 3, "kernels/devices": 3,
+	"checkpoint/safetensors": 3, "checkpoint/torch": 3, "store/storetest": 3, "exchange/exchangetest": 3, "kernels/kerneltest": 3, "kernels/devices": 3,
 	"kernels/cpu": 2, "kernels/ref": 2, "kernels/cuda": 2, "kernels/emu": 2,
 	"kernels/cuda/bin": 1, "dataset/turbojpeg": 1, "dataset/resample": 1, "kernels/cuda/driver": 1,
 	"proto": 1, "store": 1, "kernels": 1, "internal/ftfy": 1, "internal/buildid": 1,
@@ -36,7 +36,7 @@ var layer = map[string]int{
 // which stand at the edges: kernels has tensors of its own, and nothing between the edges needs any.
 var homes = map[string][]string{
 	"github.com/nats-io/nats.go":          {"exchange"},
-	"github.com/nats-io/nats-server/v2":   {"exchange"},
+	"github.com/nats-io/nats-server/v2":   {"exchange", "exchange/exchangetest"},
 	"github.com/minio/minio-go/v7":        {"store"},
 	"github.com/spf13/cobra":              {"cmd/textground"},
 	"github.com/vbauerster/mpb/v8":        {"cmd/textground"},

@@ -1,0 +1,2 @@
+// Package exchangetest starts NATS servers for the tests of others.
+package exchangetest
